@@ -1,0 +1,49 @@
+# Every command a contributor needs; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format schemas requirements clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install everything into .venv from hashed requirements
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: $(PYTHON) is %d.%d, but Reviewmill needs Python 3.11 or later; pass one with make PYTHON=python3.12" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setup 1/2: installing the pinned packages into $(VENV) (one to two minutes the first time)"
+	@$(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	@echo "setup 2/2: installing the reviewmill command"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+demo: $(STAMP) ## run the main job on this machine: train, publish, score, verify
+	@$(BIN)/reviewmill demo
+
+test: $(STAMP) ## run every test
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## check format, rules and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+schemas: $(STAMP) ## write schemas/v1/*.schema.json anew from the types
+	@$(BIN)/python -m schemas.generate
+
+requirements: ## resolve pyproject.toml into the hashed requirement files (needs uv on the path)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra function --extra compiled -c requirements/dev.txt -o requirements/function.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra pubsub --extra compiled -c requirements/dev.txt -o requirements/worker.txt
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

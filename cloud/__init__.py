@@ -1,0 +1,1 @@
+"""What the parts ask of the cloud: the object and queue ports, and the adapters that implement them."""

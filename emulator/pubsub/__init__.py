@@ -1,0 +1,1 @@
+"""An embedded Pub/Sub server that speaks google.pubsub.v1 over gRPC."""

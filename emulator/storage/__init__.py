@@ -1,0 +1,1 @@
+"""An embedded Cloud Storage server that speaks the JSON API."""

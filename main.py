@@ -1,0 +1,1 @@
+"""Cloud Functions entry points, where functions-framework looks first."""

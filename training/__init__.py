@@ -1,0 +1,1 @@
+"""Makes models: load, split, fit, evaluate, export, promote."""

@@ -1,0 +1,1 @@
+"""Scores batches off a queue and accounts for every row."""
