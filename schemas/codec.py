@@ -1,0 +1,107 @@
+"""Strict JSON in, canonical JSON out, for every type of the contract."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from schemas.errors import InvalidInput
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """Return the value as one line of JSON without a line end; equal values give equal bytes."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
+    """Return the JSON document `data` as a `kind`.
+
+    Stricter than the standard library: rejects NaN and infinities, duplicate keys, unknown fields, lone
+    surrogates, invalid UTF-8, deep nesting, and numbers for strings. Raises InvalidInput and nothing else.
+    """
+    if len(data) > max_bytes:
+        raise InvalidInput(
+            "too_large", f"The document has {len(data):,} bytes; at most {max_bytes:,} are allowed. Send less at once."
+        )
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+    try:
+        value: T = decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _from_validation(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise _from_syntax(data, str(error)) from None
+    except UnicodeDecodeError:
+        raise _not_utf8() from None
+    except RecursionError:
+        raise InvalidInput("nested_too_deep", "The JSON is nested too deeply. Send a flat object.") from None
+    _refuse_duplicate_keys(data, kind)
+    return value
+
+
+def _not_utf8() -> InvalidInput:
+    return InvalidInput("invalid_utf8", "The bytes are not UTF-8. Encode the document as UTF-8.")
+
+
+def _from_syntax(data: bytes, detail: str) -> InvalidInput:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return _not_utf8()
+    if "surrogate" in detail:
+        return InvalidInput("invalid_unicode", "A string holds half of a surrogate pair. Send whole characters.")
+    # The detail names positions and expectations only, never content.
+    return InvalidInput("invalid_json", f"The document is not valid JSON ({detail}). Send one JSON object.")
+
+
+_FIELD = re.compile(r"`\$\.?([^`]*)`$")
+_NAMED = re.compile(r"field `([^`]*)`")
+
+
+def _from_validation(detail: str) -> InvalidInput:
+    """Give msgspec's message a stable code; the wording of the library is pinned by our tests."""
+    at = _FIELD.search(detail)
+    where = f"'{at[1]}'" if at and at[1] else "the document"
+    named = _NAMED.search(detail)
+    if detail.startswith("Object missing required field") and named:
+        return InvalidInput("missing_field", f"The field '{named[1]}' is missing. Add it.")
+    if detail.startswith("Object contains unknown field"):
+        # The name comes from the sender and could hold anything, so it is not repeated.
+        return InvalidInput("unknown_field", "The document has a field that the contract does not know. Remove it.")
+    if "of length >=" in detail:
+        return InvalidInput("empty_field", f"{where} is empty. Give it a value.")
+    if "of length <=" in detail:
+        limit = detail.split("<= ", 1)[1].split(" ", 1)[0]
+        return InvalidInput("field_too_long", f"{where} is longer than {limit} characters. Shorten it.")
+    if "matching regex" in detail:
+        return InvalidInput("invalid_field", f"{where} has a character or a length that is not allowed there.")
+    if detail.startswith("Expected") and ", got" in detail:
+        expected = detail.split("`")[1]
+        return InvalidInput("wrong_type", f"{where} has the wrong JSON type. Send {expected}.")
+    return InvalidInput("invalid_field", f"{where} is not valid: {detail.partition(' - at ')[0]}.")
+
+
+def _refuse_duplicate_keys(data: bytes, kind: type[msgspec.Struct]) -> None:
+    """Raise where an object names a field twice: JSON parsers differ in which one they keep.
+
+    The full check is slow, so it runs only where a field name stands twice in the bytes or could hide behind an
+    escape; a duplicate key cannot be written without one of the two.
+    """
+    if b"\\u" in data or any(data.count(b'"%s"' % f.encode_name.encode()) > 1 for f in msgspec.structs.fields(kind)):
+        json.loads(data, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        raise InvalidInput("duplicate_key", "An object of the document names a field twice. Send each field once.")
+    return keys

@@ -1,0 +1,112 @@
+"""What the results bucket holds for one CSV job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.models import Sha256, Version
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The uploaded object, pinned to one generation."""
+
+    bucket: str
+    object: str
+    generation: int
+    size: Count
+    crc32c: str
+    """Base64 of the big-endian checksum, as Cloud Storage shows it."""
+
+
+class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the file is read; fixed at the job's start so that a resumed job reads it the same way."""
+
+    delimiter: str = ","
+    text_column: str = "text"
+    id_column: str | None = None
+    encoding: str = "utf-8"
+
+
+class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`jobs/<id>/spec.json`: create-only; every worker on the job follows the first one written."""
+
+    job: str
+    source: Source
+    model: str
+    version: Version
+    manifest_sha256: Sha256
+    dialect: Dialect
+    chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
+    max_rejections: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """A share below 1, or a count from 1 on; null for no limit."""
+
+
+class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Conservation: rows = predictions + rejections."""
+
+    rows: Count
+    predictions: Count
+    rejections: Count
+
+
+class StoredObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One object that the job wrote."""
+
+    name: str
+    size: Count
+    crc32c: str
+
+
+class PartRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`jobs/<id>/parts/000000.json`: written after the part's data, so that it vouches for it."""
+
+    part: Count
+    counts: Counts
+    objects: list[StoredObject]
+    next_byte: Count
+    """Where the next part starts in the source."""
+    next_line: Annotated[int, msgspec.Meta(ge=1)]
+    next_row: Annotated[int, msgspec.Meta(ge=1)]
+    last: bool
+    labels: dict[str, int]
+    """Predictions by label."""
+    codes: dict[str, int]
+    """Rejections by code."""
+
+
+class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`jobs/<id>/manifest.json`: written last; a job without one is not done."""
+
+    job: str
+    state: str
+    """`done`, or `failed` with `reason`."""
+    source: Source
+    model: str
+    version: Version
+    counts: Counts
+    labels: dict[str, int]
+    codes: dict[str, int]
+    objects: list[StoredObject]
+    timings: dict[str, float]
+    """Seconds, by phase, of the worker that finished the job."""
+    cost: dict[str, float]
+    """What the job used: CPU seconds, bytes read and written, storage operations."""
+    reason: str | None = None
+
+
+class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The message published when a job's manifest is written."""
+
+    job: str
+    manifest: str
+    """The manifest's gs:// URI."""
+    state: str
+    counts: Counts
+
+    def attributes(self) -> dict[str, str]:
+        """Return message attributes to filter by."""
+        return {"job": self.job, "state": self.state}

@@ -1,0 +1,68 @@
+"""Deterministic object names: the same input is stored under the same name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+
+
+def parse_time(stamp: str) -> datetime | None:
+    """Return an RFC 3339 time in UTC, or None for anything else (nanoseconds are cut to microseconds)."""
+    if not _RFC3339.fullmatch(stamp):
+        return None
+    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", stamp)
+    try:
+        return datetime.fromisoformat(trimmed).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def partition(enqueued_at: str | None, publish_time: str) -> str:
+    """Return `dt=YYYY-MM-DD/hr=HH` of the time the publisher stamped, else of the publish time.
+
+    A redelivered or republished review keeps its stamp, so all its rows meet in one partition.
+    """
+    moment = parse_time(enqueued_at or "") or parse_time(publish_time)
+    if moment is None:
+        return "dt=unknown/hr=unknown"
+    return f"dt={moment:%Y-%m-%d}/hr={moment:%H}"
+
+
+def reviews_object(kind: str, part: str, payload: bytes) -> str:
+    """Return the content-addressed name of a batch's rows; `kind` is `reviews` or `rejections`."""
+    return f"{kind}/v1/{part}/{hashlib.sha256(payload).hexdigest()}.jsonl"
+
+
+def job_id(bucket: str, name: str, generation: int) -> str:
+    """Return the id of the job for one generation of an uploaded object: readable stem and 16 hex digits."""
+    digest = hashlib.sha256(f"{bucket}\n{name}\n{generation}".encode()).hexdigest()[:16]
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", name.rsplit("/", 1)[-1].partition(".")[0]).strip("-").lower()[:40]
+    return f"{stem or 'job'}-{digest}"
+
+
+def job_object(job: str, name: str) -> str:
+    """Return the name of one of a job's objects, such as `manifest.json`."""
+    return f"jobs/{job}/{name}"
+
+
+def part_object(job: str, part: int, suffix: str) -> str:
+    """Return the name of a part's object, such as `jobs/x/parts/000000.csv`."""
+    return f"jobs/{job}/parts/{part:06d}.{suffix}"
+
+
+def model_folder(model: str) -> str:
+    """Return the folder of a classifier in the models bucket."""
+    return f"models/{model}_model"
+
+
+def model_file(model: str, version: str, name: str) -> str:
+    """Return the name of one file of a model version."""
+    return f"{model_folder(model)}/versions/{version}/{name}"
+
+
+def model_alias(model: str) -> str:
+    """Return the name of the alias that says which version is current."""
+    return f"{model_folder(model)}/current.json"

@@ -1,0 +1,171 @@
+"""Every setting of every part, read from a mapping of environment variables; all faults are reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class InvalidSettings(ValueError):  # noqa: N818 - reads as the fact it is
+    """The environment holds settings that cannot be used; `faults` has a sentence for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("The settings are not usable:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        self.faults = faults
+
+
+def _setting(variable: str, default: T, doc: str, parse: Callable[[str], T]) -> T:
+    """Declare one setting: its variable, its default, what it means, and how its text is read."""
+    return cast("T", field(default=cast("Any", default), metadata={"variable": variable, "doc": doc, "parse": parse}))
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; give it a value or unset it")
+    return value.strip()
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.strip().isascii() or not value.strip().isdigit() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low:,} to {high:,}")
+        return int(value)
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in {"1", "true", "yes"}:
+        return True
+    if value.lower() in {"0", "false", "no"}:
+        return False
+    raise ValueError("must be true or false")
+
+
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be configured. Times are seconds, sizes bytes, names are without `projects/…/`."""
+
+    project: str = _setting("GOOGLE_CLOUD_PROJECT", "reviewmill-local", "Google Cloud project id.", _text)
+    models: str = _setting(
+        "REVIEWMILL_MODELS", "gs://reviewmill-models", "Where the models are: gs://bucket, or a folder.", _text
+    )
+    uploads: str = _setting(
+        "REVIEWMILL_UPLOADS", "gs://reviewmill-uploads", "Bucket that CSVs are dropped into.", _text
+    )
+    results: str = _setting(
+        "REVIEWMILL_RESULTS", "gs://reviewmill-results", "Bucket that predictions and rejections go to.", _text
+    )
+    reviews_topic: str = _setting("REVIEWMILL_REVIEWS_TOPIC", "reviews", "Topic of review requests.", _text)
+    reviews_subscription: str = _setting(
+        "REVIEWMILL_REVIEWS_SUBSCRIPTION", "reviews-worker", "Subscription the worker pulls requests from.", _text
+    )
+    uploads_topic: str = _setting("REVIEWMILL_UPLOADS_TOPIC", "uploads", "Topic of bucket notifications.", _text)
+    uploads_subscription: str = _setting(
+        "REVIEWMILL_UPLOADS_SUBSCRIPTION", "uploads-worker", "Subscription the worker pulls notifications from.", _text
+    )
+    dead_letter_topic: str = _setting(
+        "REVIEWMILL_DEAD_LETTER_TOPIC", "dead-letters", "Topic that both subscriptions dead-letter to.", _text
+    )
+    completions_topic: str = _setting(
+        "REVIEWMILL_COMPLETIONS_TOPIC", "completions", "Topic told of every finished CSV job.", _text
+    )
+    batch_messages: int = _setting(
+        "REVIEWMILL_BATCH_MESSAGES", 1_000, "A batch is full at this many messages.", _whole(1, 10_000)
+    )
+    batch_bytes: int = _setting(
+        "REVIEWMILL_BATCH_BYTES", 4 * _MB, "A batch is full at this many bytes of message data.", _whole(1, 64 * _MB)
+    )
+    batch_age_s: float = _setting(
+        "REVIEWMILL_BATCH_AGE_S", 0.2, "A batch is full when its first message waited this long.", _number(0, 60)
+    )
+    chunk_rows: int = _setting(
+        "REVIEWMILL_CHUNK_ROWS",
+        20_000,
+        "Rows of a CSV job that are scored and stored as one part.",
+        _whole(1, 1_000_000),
+    )
+    max_rejections: float = _setting(
+        "REVIEWMILL_MAX_REJECTIONS",
+        0.5,
+        "A CSV job stops when rejections exceed this: a share of its rows below 1, a count from 1 on.",
+        _number(0.000001, 1e12),
+    )
+    model_check_s: float = _setting(
+        "REVIEWMILL_MODEL_CHECK_S",
+        5.0,
+        "How often at most a model's alias is checked for a new version.",
+        _number(0, 3600),
+    )
+    storage_timeout_s: float = _setting(
+        "REVIEWMILL_STORAGE_TIMEOUT_S", 8.0, "Deadline of one storage operation with its retries.", _number(0.1, 120)
+    )
+    threads: int = _setting("REVIEWMILL_THREADS", 0, "Scoring threads; 0 for one per core.", _whole(0, 256))
+    log_level: str = _setting("REVIEWMILL_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", _text)
+    production: bool = _setting(
+        "REVIEWMILL_PRODUCTION", False, "Refuse to start when an emulator variable is set.", _flag
+    )
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in `environment`. Raises InvalidSettings with every fault, not only the first."""
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for item in fields(Settings):
+        variable = item.metadata["variable"]
+        if variable in environment:
+            try:
+                values[item.name] = item.metadata["parse"](environment[variable])
+            except ValueError as error:
+                faults.append(f"{variable}={environment[variable]!r} {error}.")
+    settings = Settings(**values)
+    faults += _contradictions(settings, environment)
+    if faults:
+        raise InvalidSettings(faults)
+    return settings
+
+
+def _contradictions(settings: Settings, environment: Mapping[str, str]) -> list[str]:
+    faults = []
+    buckets = [uri.rstrip("/") for uri in (settings.models, settings.uploads, settings.results)]
+    if len(set(buckets)) < len(buckets):
+        faults.append(
+            "REVIEWMILL_MODELS, REVIEWMILL_UPLOADS and REVIEWMILL_RESULTS must be three different places, "
+            "or results would be scored as uploads."
+        )
+    if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        faults.append(f"REVIEWMILL_LOG_LEVEL={settings.log_level!r} must be DEBUG, INFO, WARNING or ERROR.")
+    host = environment.get("STORAGE_EMULATOR_HOST", "")
+    if host and not host.startswith(("http://", "https://")):
+        faults.append(f"STORAGE_EMULATOR_HOST={host!r} must begin with http://.")
+    if settings.production:
+        faults += [
+            f"{name} is set although REVIEWMILL_PRODUCTION is true: unset one of the two."
+            for name in ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
+            if environment.get(name)
+        ]
+    return faults
+
+
+def describe_settings() -> list[tuple[str, str, str]]:
+    """Return (variable, default, meaning) of every setting, in order of declaration."""
+    return [(item.metadata["variable"], str(item.default), item.metadata["doc"]) for item in fields(Settings)]
