@@ -1,0 +1,69 @@
+"""Objects in memory: as lists of chunks, so that large ones grow, compose and copy without being moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emulator.storage.content import CHUNK_BYTES, Data, Reader, Sink
+
+
+class MemoryData:
+    """Immutable chunks; a reader and a share of it are the same chunks."""
+
+    def __init__(self, chunks: tuple[bytes, ...]) -> None:
+        self._chunks = chunks
+
+    def open(self) -> Reader:
+        """Open for reading."""
+        return self
+
+    def share(self) -> Data:
+        """Return itself: nothing is ever changed."""
+        return self
+
+    def discard(self) -> None:
+        """Do nothing: the garbage collector frees the chunks after their last reader."""
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to `stop` (exclusive)."""
+        position = 0
+        for chunk in self._chunks:
+            end = position + len(chunk)
+            if start < end and position < stop:
+                yield chunk[max(0, start - position) : stop - position]
+            position = end
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
+class MemorySink:
+    """Collects small writes into chunks of about CHUNK_BYTES."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._tail = bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        """Append."""
+        if not self._tail and len(chunk) >= CHUNK_BYTES:
+            self._chunks.append(chunk)
+            return
+        self._tail += chunk
+        if len(self._tail) >= CHUNK_BYTES:
+            self._flush()
+
+    def finish(self) -> Data:
+        """End writing."""
+        self._flush()
+        return MemoryData(tuple(self._chunks))
+
+    def discard(self) -> None:
+        """Forget everything written."""
+        self._chunks.clear()
+        self._tail.clear()
+
+    def _flush(self) -> None:
+        if self._tail:
+            self._chunks.append(bytes(self._tail))
+            self._tail.clear()

@@ -1,0 +1,138 @@
+"""Routes of stored objects: metadata, listing, deleting, composing, copying."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from emulator.storage import operations
+from emulator.storage.bucket_routes import API
+from emulator.storage.listing import ListingQuery
+from emulator.storage.media import download
+from emulator.storage.messages import Request, Response, json_response
+from emulator.storage.preconditions import Preconditions, optional_number
+from emulator.storage.records import ObjectRecord, patched_settings
+from emulator.storage.routing import Route
+from emulator.storage.store import Store
+
+OBJECT = API + "/b/{bucket}/o/{name}"
+TARGET = "/b/{to_bucket}/o/{to_name}"
+
+
+class ObjectRoutes:
+    """The object half of the JSON API, over a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the table of routes. The XML-style path comes last: it matches nearly everything."""
+        return (
+            Route("GET", API + "/b/{bucket}/o", self.list),
+            Route("GET", OBJECT, self.get),
+            Route("PATCH", OBJECT, self.patch),
+            Route("PUT", OBJECT, self.update),
+            Route("DELETE", OBJECT, self.delete),
+            Route("POST", OBJECT + "/compose", self.compose),
+            Route("POST", OBJECT + "/copyTo" + TARGET, self.copy),
+            Route("POST", OBJECT + "/rewriteTo" + TARGET, self.rewrite),
+            Route("POST", OBJECT + "/moveTo/o/{to_name}", self.move),
+            Route("GET", "/download" + OBJECT, self.download),
+            Route("HEAD", "/download" + OBJECT, self.download),
+        )
+
+    def xml_routes(self) -> tuple[Route, ...]:
+        """Return the routes of XML-style downloads; put them last, since they match nearly every path."""
+        return (
+            Route("GET", "/{bucket}/{name*}", self.download_by_path),
+            Route("HEAD", "/{bucket}/{name*}", self.download_by_path),
+        )
+
+    def list(self, request: Request, bucket: str) -> Response:
+        """List a page of objects and prefixes."""
+        page = self._store.list(bucket, ListingQuery.from_query(request.query))
+        listing: dict[str, object] = {"kind": "storage#objects"}
+        if page.records:
+            listing["items"] = [record.resource(request.base_url) for record in page.records]
+        if page.prefixes:
+            listing["prefixes"] = page.prefixes
+        if page.next_token is not None:
+            listing["nextPageToken"] = page.next_token
+        return json_response(listing)
+
+    def get(self, request: Request, bucket: str, name: str) -> Response:
+        """Return an object's resource, or its content with `alt=media`."""
+        if request.query.get("alt") == "media":
+            return self.download(request, bucket, name)
+        when = Preconditions.for_reading(request.query, request.headers)
+        record = self._store.get(bucket, name, _generation(request), when)
+        return _resource(request, record)
+
+    def download(self, request: Request, bucket: str, name: str) -> Response:
+        """Return an object's content."""
+        return download(self._store, request, bucket, name)
+
+    def download_by_path(self, request: Request, bucket: str, name: str) -> Response:
+        """Return an object's content under the path that links and signed URLs use."""
+        return download(self._store, request, bucket, name)
+
+    def patch(self, request: Request, bucket: str, name: str) -> Response:
+        """Change the metadata that the body names."""
+        body, generation, when = request.json(), _generation(request), Preconditions.from_query(request.query)
+        with self._store.transaction():
+            current = self._store.get(bucket, name, generation)
+            settings = patched_settings(current.settings, body)
+            record = self._store.update(bucket, name, settings, generation, when)
+        return _resource(request, record)
+
+    def update(self, request: Request, bucket: str, name: str) -> Response:
+        """Replace all metadata that a client may set."""
+        when = Preconditions.from_query(request.query)
+        return _resource(request, self._store.update(bucket, name, request.json(), _generation(request), when))
+
+    def delete(self, request: Request, bucket: str, name: str) -> Response:
+        """Delete an object."""
+        self._store.delete(bucket, name, _generation(request), Preconditions.from_query(request.query))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def compose(self, request: Request, bucket: str, name: str) -> Response:
+        """Join up to 32 objects into one."""
+        composition = operations.Composition.from_resource(bucket, name, request.json())
+        when = Preconditions.from_query(request.query)
+        return _resource(request, operations.compose(self._store, composition, when))
+
+    def copy(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
+        """Copy an object in one call."""
+        return _resource(request, self._copy(request, bucket, name, to_bucket, to_name))
+
+    def rewrite(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
+        """Copy an object; the server is always done after one call and hands out no rewrite token."""
+        record = self._copy(request, bucket, name, to_bucket, to_name)
+        size = str(record.content.size)
+        return json_response(
+            {
+                "kind": "storage#rewriteResponse",
+                "done": True,
+                "objectSize": size,
+                "totalBytesRewritten": size,
+                "resource": record.resource(request.base_url),
+            }
+        )
+
+    def move(self, request: Request, bucket: str, name: str, to_name: str) -> Response:
+        """Rename an object within its bucket, in one step."""
+        source = operations.source_of(bucket, name, request.query)
+        when = Preconditions.from_query(request.query)
+        return _resource(request, operations.move(self._store, source, to_name, when))
+
+    def _copy(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> ObjectRecord:
+        source = operations.source_of(bucket, name, request.query)
+        when = Preconditions.from_query(request.query)
+        return operations.copy(self._store, source, (to_bucket, to_name), request.json(), when)
+
+
+def _generation(request: Request) -> int | None:
+    return optional_number(request.query, "generation")
+
+
+def _resource(request: Request, record: ObjectRecord) -> Response:
+    return json_response(record.resource(request.base_url))
