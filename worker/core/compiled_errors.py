@@ -1,0 +1,9 @@
+"""The one exception of reading a compiled model."""
+
+
+class InvalidModel(ValueError):  # noqa: N818 - a fact about the bytes; house style names these without Error
+    """The bytes or arrays are no valid compiled model; `reason` is a sentence for a person."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
