@@ -26,9 +26,24 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the file is read; fixed at the job's start so that a resumed job reads it the same way."""
 
     delimiter: str = ","
+    """One character."""
     text_column: str = "text"
+    """A name in the header; without a header the column's number, from 1."""
     id_column: str | None = None
     encoding: str = "utf-8"
+    quote: str | None = '"'
+    """The character that opens and closes a quoted field; null where quotes are text, as in most TSV files."""
+    header: bool = True
+    """Whether the first record names the columns."""
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the start of the file says, kept so that a resumed job need not read it again."""
+
+    columns: list[str]
+    first_byte: Count
+    """Where the first data row may start."""
+    first_line: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +55,7 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Version
     manifest_sha256: Sha256
     dialect: Dialect
+    header: Header
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
     max_rejections: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """A share below 1, or a count from 1 on; null for no limit."""
@@ -85,8 +101,9 @@ class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     state: str
     """`done`, or `failed` with `reason`."""
     source: Source
-    model: str
-    version: Version
+    model: str | None
+    """Null, like the version, where the job failed before a model was chosen."""
+    version: Version | None
     counts: Counts
     labels: dict[str, int]
     codes: dict[str, int]
