@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+MAX_PUT_BYTES = 8 * 1024 * 1024
+"""What `put` takes at most: the client library sends larger data in several requests, which is not atomic."""
+
+MAX_NAME_BYTES = 1024
+"""Length of an object's name in UTF-8 (https://cloud.google.com/storage/docs/objects#naming)."""
+
 
 class ObjectNotFound(Exception):  # noqa: N818 - a fact, which callers expect
     """No object of that name, or not of that generation."""
@@ -18,6 +24,13 @@ class PreconditionFailed(Exception):  # noqa: N818 - a fact, which callers expec
 
 class TransientError(Exception):
     """Storage or Pub/Sub did not do it now, after bounded retries; the same call may succeed later."""
+
+
+class CloudSetupError(Exception):
+    """A bucket, topic, subscription, permission or credential is missing: a person must act, trying again is vain.
+
+    The message is a sentence for that person.
+    """
 
 
 class ContentConflict(Exception):  # noqa: N818 - a fact, raised as an alarm
@@ -41,10 +54,15 @@ class ObjectInfo:
 
 
 class Objects(Protocol):
-    """One bucket. Every method may block, is safe to call from several threads, and raises TransientError."""
+    """One bucket. Every method may block and is safe to call from several threads.
 
-    uri: str
-    """`gs://bucket`, or the folder's path."""
+    Besides what it names, every method raises TransientError, CloudSetupError, and ValueError for a name that no
+    object can have. Generations are whole numbers that only grow for a name.
+    """
+
+    @property
+    def uri(self) -> str:
+        """`gs://bucket`, or the folder's path."""
 
     def put(
         self,
@@ -55,7 +73,7 @@ class Objects(Protocol):
         if_generation: int,
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
-        """Write one object of at most 8 MiB in one atomic request.
+        """Write one object of at most MAX_PUT_BYTES in one atomic request (ValueError for more: use `put_file`).
 
         `if_generation` is the generation to replace, 0 for "must not exist". Raises PreconditionFailed, which
         also happens when an earlier try of this very call succeeded and its answer was lost (see `put_once`).
@@ -73,13 +91,43 @@ class Objects(Protocol):
         """Return what is known of an object. Raises ObjectNotFound."""
 
     def stream(self, name: str, *, generation: int, start: int = 0) -> Iterator[bytes]:
-        """Yield an object's stored bytes from `start`, in chunks of bounded size. Raises ObjectNotFound."""
+        """Yield an object's stored bytes from `start`, in chunks of at most MAX_PUT_BYTES. Raises ObjectNotFound.
+
+        Read from 0, the bytes are checked against the object's CRC32C at the end: a damaged transfer raises
+        TransientError after the last chunk, and nothing made from the bytes may be kept.
+        """
 
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield objects by ascending name."""
+        """Yield the objects whose names begin with `prefix`, by ascending name (order of code points)."""
 
     def compose(self, sources: list[str], target: str, *, content_type: str) -> ObjectInfo:
-        """Join objects, any number, into a new one without moving their bytes; create-only, as `put_once`."""
+        """Join objects, at least one, into a new one without moving their bytes; create-only, as `put_once`.
+
+        A target that holds just these bytes already is returned; other bytes raise ContentConflict. Raises
+        ObjectNotFound when a source is missing. Safe to call again.
+        """
 
     def delete(self, name: str) -> None:
         """Remove an object; does nothing where there is none."""
+
+    def close(self) -> None:
+        """Release connections; no other method may be called afterwards. Safe to call twice."""
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for a name that Cloud Storage refuses, so that every implementation refuses the same."""
+    if name in {"", ".", ".."} or "\r" in name or "\n" in name or name.startswith(".well-known/acme-challenge/"):
+        raise ValueError(f"{name!r} cannot be an object's name; see https://cloud.google.com/storage/docs/objects")
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} cannot be an object's name: it holds half a surrogate pair") from None
+    if length > MAX_NAME_BYTES:
+        raise ValueError(f"an object's name may hold {MAX_NAME_BYTES:,} bytes, this one holds {length:,}: {name!r}")
+
+
+def check_put(name: str, data: bytes) -> None:
+    """Raise ValueError for a name or a size that `put` does not take."""
+    check_name(name)
+    if len(data) > MAX_PUT_BYTES:
+        raise ValueError(f"{name!r} holds {len(data):,} bytes; put takes {MAX_PUT_BYTES:,}, put_file takes any size")
