@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
-from emulator.topology import plan
+from emulator.topology import Topology, plan
 from worker.settings import InvalidSettings, load_settings
 
 EMULATOR_VARIABLES = ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
@@ -33,17 +36,34 @@ def main(argv: list[str]) -> int:
     except InvalidSettings as error:
         print(f"reviewmill emulator setup: {error}", file=sys.stderr)
         return 2
+    topology = plan(settings)
+    if options.repeat_s is None:
+        return 0 if _attempt(topology, options.wait_s, options.ready_file) else 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    while True:
+        _attempt(topology, options.wait_s, options.ready_file)
+        time.sleep(options.repeat_s)
+
+
+def _attempt(topology: Topology, wait_s: float, ready_file: Path | None) -> bool:
+    """Set up once and print what was done; keeps `ready_file` there while, and only while, all is set up."""
     # The client libraries take seconds to import: --help and wrong settings answer without them.
     from emulator.provision import NotProvisioned, provision  # noqa: PLC0415 - see above
 
     try:
-        done = provision(plan(settings), os.environ, wait_s=options.wait_s)
+        done = provision(topology, os.environ, wait_s=wait_s)
     except NotProvisioned as error:
-        print(f"reviewmill emulator setup: {error}", file=sys.stderr)
-        return 1
+        print(f"reviewmill emulator setup: {error}", file=sys.stderr, flush=True)
+        if ready_file:
+            ready_file.unlink(missing_ok=True)
+        return False
+    first = not (ready_file and ready_file.exists())
     for line in done:
-        print(line)
-    return 0
+        if first or not line.endswith(": is there"):
+            print(line, flush=True)
+    if ready_file:
+        ready_file.touch()
+    return True
 
 
 def refusal(environment: Mapping[str, str]) -> str | None:
@@ -69,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
         default=60.0,
         metavar="SECONDS",
         help="how long to wait for emulators that are still starting (default: 60)",
+    )
+    parser.add_argument(
+        "--repeat-s",
+        type=_seconds,
+        metavar="SECONDS",
+        help="stay, and set up again so often: emulators forget everything when they restart",
+    )
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="a file that is there while all is set up, for a container's health check",
     )
     return parser
 
