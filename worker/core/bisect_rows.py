@@ -1,0 +1,56 @@
+"""Scoring that one bad row cannot stop: a batch that fails is halved until the row is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from worker.core.scorer import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The score of one text."""
+
+    label: str
+    probability: float | None
+    """Of `label`, in 0..1; None where the classifier gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one text was not scored."""
+
+    code: str
+    reason: str
+
+
+def score_each(score: Callable[[Sequence[str]], Scores], texts: Sequence[str]) -> list[Scored | Failure]:
+    """Return what became of each text, in order.
+
+    One call of `score` where nothing fails. Each failing row among n costs about 2·log2(n) more calls. Running out
+    of memory is no row's fault and is raised.
+    """
+    if not texts:
+        return []
+    try:
+        scores = score(texts)
+        labels = scores.labels
+        if len(labels) != len(texts):
+            raise ValueError(f"{len(labels)} scores for {len(texts)} texts")
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever scoring raises on a row, its neighbours must be scored
+        if len(texts) == 1:
+            return [_failure(error)]
+        middle = len(texts) // 2
+        return score_each(score, texts[:middle]) + score_each(score, texts[middle:])
+    return [Scored(label, scores.confidence(i)) for i, label in enumerate(labels)]
+
+
+def _failure(error: Exception) -> Failure:
+    # The type's name only: an error's text can repeat the review.
+    return Failure(
+        "scoring_failed",
+        f"The model cannot score this text ({type(error).__name__}). Look for unusual characters in it, or report it.",
+    )
