@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -14,11 +16,12 @@ from emulator.pubsub.publisher_service import PublisherService
 from emulator.pubsub.pull_service import PullService
 from emulator.pubsub.push import PushDelivery
 from emulator.pubsub.rpc import generic_handler
+from emulator.pubsub.schema_service import SchemaService
 from emulator.pubsub.schemas import SchemaRegistry
 from emulator.pubsub.snapshot_service import SnapshotService
 from emulator.pubsub.streaming_service import StreamingPullService
 from emulator.pubsub.subscriber_service import SubscriptionService
-from emulator.pubsub.wire import Message, PublishRequest, PubsubMessage, grpc
+from emulator.pubsub.wire import PublishRequest, PubsubMessage, grpc
 
 _MAX_WIRE_BYTES = 24 * 1024 * 1024
 _START_TIMEOUT_S = 30.0
@@ -52,7 +55,7 @@ class EmbeddedPubSub:
     @property
     def address(self) -> str:
         """`host:port`, the value for PUBSUB_EMULATOR_HOST; the port is known after `start`."""
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def start(self) -> Self:
         """Serve on a new thread and return when the port accepts calls. Raises OSError when the port is taken."""
@@ -127,6 +130,7 @@ class _Running:
         broker = Broker(loop)
         schemas = SchemaRegistry()
         self.publisher = PublisherService(broker, schemas)
+        schema_service = SchemaService(broker, schemas)
         self._push = PushDelivery()
         self._stop = asyncio.Event()
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -140,15 +144,20 @@ class _Running:
             [
                 generic_handler(self.publisher, "Publisher", self.publisher.REQUESTS, faults),
                 *(generic_handler(part, "Subscriber", part.REQUESTS, faults) for part in subscriber),
+                generic_handler(schema_service, "SchemaService", schema_service.REQUESTS, faults),
             ]
         )
 
     def bind(self, host: str, port: int) -> None:
-        """Take the port. Raises OSError with EADDRINUSE or EADDRNOTAVAIL as the cause's text tells."""
+        """Take the port. Raises OSError with the system's reason."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if port:
+            # gRPC tells only that it failed, and writes to stderr; a plain socket knows why.
+            socket.create_server((host, port), family=family).close()
         try:
-            self.port = self._server.add_insecure_port(f"{host}:{port}")
+            self.port = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
-            raise OSError(errno.EADDRINUSE, f"cannot listen on {host}:{port}; is the port taken?") from error
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from error
 
     async def serve(self, started: "Future[_Running]") -> None:
         """Answer calls until `request_stop`."""
@@ -167,6 +176,3 @@ def _ignore_spurious_wakeups(loop: asyncio.AbstractEventLoop, context: dict[str,
     """Drop the BlockingIOError that gRPC logs when two event loops of a process share its poller (grpc#25364)."""
     if not isinstance(context.get("exception"), BlockingIOError):
         loop.default_exception_handler(context)
-
-
-__all__ = ["EmbeddedPubSub", "Message"]

@@ -1,0 +1,59 @@
+"""`reviewmill emulator pubsub`: the embedded Pub/Sub server as a process."""
+
+import argparse
+import signal
+import sys
+import threading
+
+DEFAULT_PORT = 8085
+"""The port that Google's emulator uses."""
+
+_HIGHEST_PORT = 65_535
+
+
+def main(argv: list[str]) -> int:
+    """Serve until SIGINT or SIGTERM; returns 0, or 2 for wrong arguments or a port that is taken."""
+    arguments = _parser().parse_args(argv)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # The client library's types take a second to import: --help answers without them.
+    from emulator.pubsub.server import EmbeddedPubSub  # noqa: PLC0415 - see above
+
+    server = EmbeddedPubSub(arguments.host, arguments.port)
+    try:
+        server.start()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        print(
+            f"reviewmill emulator pubsub: cannot listen on {arguments.host}:{arguments.port}: {reason}. "
+            "Choose another port with --port, or 0 for a free one.",
+            file=sys.stderr,
+        )
+        return 2
+    with server:
+        print(f"listening on {server.address}")
+        print(f"export PUBSUB_EMULATOR_HOST={server.address}", flush=True)
+        stop.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reviewmill emulator pubsub",
+        description="Run a Pub/Sub server on this machine that the Google Cloud client libraries use unchanged: set "
+        "PUBSUB_EMULATOR_HOST to the address that it prints. It keeps everything in memory and forgets it when it "
+        "ends (Ctrl-C or SIGTERM). There is no authentication: listen on 127.0.0.1 unless in a container.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to {_HIGHEST_PORT})")
+    return number
