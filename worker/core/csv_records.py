@@ -7,11 +7,12 @@ at the next line, so that one bad quote cannot swallow a file. How the bytes are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
+
+from worker.core.csv_lines import LINE_END, Finder, closing_quote, lines
 
 MAX_RECORD_BYTES = 1 << 20
 """The longest record. A review of 100,000 characters, each of them a doubled quote or four bytes long, fits in it."""
@@ -19,7 +20,6 @@ MAX_RECORD_BYTES = 1 << 20
 Fault = Literal["unclosed_quote", "text_after_quote", "record_too_long"]
 
 _BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BLOCK_BYTES = 1 << 18
 """Lines without quotes are split this many bytes at a time: enough to be fast, little enough to stay in cache."""
 
@@ -51,27 +51,6 @@ class Broken(msgspec.Struct, frozen=True, gc=False):
 Record = Plain | Quoted | Broken
 
 
-class _Finder:
-    """Finds bytes in a buffer and remembers where, so that questions in ascending order search it only once."""
-
-    def __init__(self, data: bytes = b"") -> None:
-        self._data = data
-        self._known: dict[bytes, tuple[int, int]] = {}
-
-    def find(self, wanted: bytes, start: int) -> int:
-        """Return where `wanted` is next, from `start` on; the buffer's length where it is not."""
-        asked, at = self._known.get(wanted, (0, -1))
-        if not asked <= start <= at:
-            at = self._data.find(wanted, start)
-            at = len(self._data) if at < 0 else at
-            self._known[wanted] = (start, at)
-        return at
-
-    def line_end(self, start: int) -> int:
-        """Return where the line at `start` ends, before its line end."""
-        return min(self.find(b"\n", start), self.find(b"\r", start))
-
-
 class RecordReader:
     """Yields the records of a stream of bytes that starts at byte `byte` and line `line` of its file.
 
@@ -99,8 +78,8 @@ class RecordReader:
         self._data = b""
         self._pos = 0
         self._ended = False
-        self._near = _Finder()
-        self._far = _Finder()
+        self._near = Finder()
+        self._far = Finder()
         self._hopeless_to = 0
         self._open_to = 0
 
@@ -139,7 +118,7 @@ class RecordReader:
                 size += len(chunk)
             self._data = b"".join(parts)
             self._pos = 0
-            self._near, self._far = _Finder(self._data), _Finder(self._data)
+            self._near, self._far = Finder(self._data), Finder(self._data)
         return self._pos < len(self._data)
 
     def _advance(self, to: int, *, lines: int) -> None:
@@ -164,7 +143,7 @@ class RecordReader:
 
     def _plain_block(self, end: int) -> Iterator[Record]:
         byte, line = self.byte, self.line
-        for raw, size in _lines(self._data[self._pos : end]):
+        for raw, size in lines(self._data[self._pos : end]):
             if len(raw) > self._limit:
                 yield Broken(byte, line, "record_too_long")
             elif raw:
@@ -207,10 +186,10 @@ class RecordReader:
         verdict, at = self._scan(start, stop, fields, self._far)
         if verdict == "closed":
             after = self._after_line_end(at)
-            self._advance(after, lines=max(1, len(_LINE_END.findall(self._data, start, after))))
+            self._advance(after, lines=1 if at <= line_end else len(LINE_END.findall(self._data, start, at)) + 1)
             return Quoted(byte, line, fields)
         if verdict == "long":
-            before = len(_LINE_END.findall(self._data, start, at))
+            before = len(LINE_END.findall(self._data, start, at))
             self._advance(at, lines=before)
             self._skip_line(at)
             return Broken(byte, line, "record_too_long")
@@ -248,7 +227,7 @@ class RecordReader:
         return verdict in {"open", "after"}
 
     def _scan(
-        self, start: int, stop: int, fields: list[bytes], finder: _Finder, *, inside: bool = False
+        self, start: int, stop: int, fields: list[bytes], finder: Finder, *, inside: bool = False
     ) -> tuple[Literal["closed", "open", "after", "long"], int]:
         """Follow the fields from `start`, and say how the record ends and where.
 
@@ -260,7 +239,7 @@ class RecordReader:
         while True:
             if inside or data.startswith(quote, at):
                 begin = at if inside else at + 1
-                at = _closing_quote(data, quote, begin, stop)
+                at = closing_quote(data, quote, begin, stop)
                 if at >= stop:
                     return "open", at
                 fields.append(data[begin:at].replace(quote * 2, quote))
@@ -280,33 +259,3 @@ class RecordReader:
                 if end < 0:
                     return "closed", at
             at += len(delimiter)
-
-
-def _closing_quote(data: bytes, quote: bytes, start: int, stop: int) -> int:
-    """Return where the quote is that closes the field, passing over doubled ones; `stop` or more where none is."""
-    at = start
-    while True:
-        at = data.find(quote, at, stop)
-        if at < 0:
-            return max(start, stop)
-        if not data.startswith(quote, at + 1):
-            return at
-        at += 2
-        if at >= stop:
-            return at
-
-
-def _lines(block: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield each line of a block that ends with LF, and its size with its line end."""
-    returns = block.count(b"\r")
-    if returns == 0:
-        for raw in block[:-1].split(b"\n"):
-            yield raw, len(raw) + 1
-    elif returns == block.count(b"\r\n") == block.count(b"\n"):
-        for raw in block[:-2].split(b"\r\n"):
-            yield raw, len(raw) + 2
-    else:
-        start = 0
-        for match in _LINE_END.finditer(block):
-            yield block[start : match.start()], match.end() - start
-            start = match.end()
