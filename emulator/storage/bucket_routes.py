@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from emulator.storage.errors import bad_request
 from emulator.storage.listing import decode_token, encode_token, page_size
 from emulator.storage.messages import Request, Response, json_response
 from emulator.storage.preconditions import Preconditions
@@ -109,8 +108,6 @@ class BucketRoutes:
         return Response(HTTPStatus.NO_CONTENT)
 
     def _change(self, request: Request, bucket: str, *, merge: bool) -> Response:
-        if not bucket:
-            raise bad_request("Required parameter: bucket", "required")
         when = Preconditions.from_query(request.query)
         return json_response(
             self._store.change_bucket(bucket, request.json(), when, merge=merge).resource(request.base_url)

@@ -59,9 +59,10 @@ class Bucket:
 
     def notification(self, config_id: str) -> NotificationConfig:
         """Return a configuration, or raise StorageError 404."""
-        if config_id not in self.notifications:
+        config = self.notifications.get(config_id)
+        if config is None:
             raise not_found(f"No such notification configuration: {self.name}/{config_id}")
-        return self.notifications[config_id]
+        return config
 
     def resource(self, base_url: str) -> dict[str, Any]:
         """Return the JSON API's bucket resource."""

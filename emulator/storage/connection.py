@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import socket
 import struct
 import zlib
+from collections.abc import Mapping
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
+from socketserver import BaseServer
+from typing import cast
 
 from emulator.storage.errors import StorageError, bad_request
 from emulator.storage.faults import ResetRequested
 from emulator.storage.messages import Body, ChunkedBody, ClientGone, Request, Response, SizedBody, error_response
-
-if TYPE_CHECKING:
-    from emulator.storage.server import ConnectionServer
+from emulator.storage.routing import Router
 
 LOG = logging.getLogger(__name__)
 
@@ -32,24 +33,26 @@ class Connection(BaseHTTPRequestHandler):
     server_version = "ReviewmillStorage"
     disable_nagle_algorithm = True
     wbufsize = _WRITE_BUFFER_BYTES
-    server: ConnectionServer
+
+    def __init__(self, client: socket.socket, address: object, server: BaseServer, router: Router, url: str) -> None:
+        self._router = router
+        self._url = url
+        # The base class serves the whole connection in its constructor.
+        super().__init__(client, address, server)
 
     def serve(self) -> None:
         """Serve one request; the base class calls it under the name of each method."""
         try:
-            body = self._body()
+            self._respond(self._body())
         except StorageError as error:
             self.close_connection = True
             self._send(error_response(error))
-            return
-        try:
-            self._respond(body)
         except ResetRequested:
             self._reset()
         except (ClientGone, ConnectionError, zlib.error):
             self.close_connection = True
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve  # noqa: N815 - named by the base class
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
         """Keep quiet: a line for each request would drown what the programs around say."""
@@ -61,17 +64,16 @@ class Connection(BaseHTTPRequestHandler):
             for _ in body.chunks():
                 pass
             self._send(response)
-        except StorageError as error:
-            self.close_connection = True
-            self._send(error_response(error))
         finally:
             if response.close is not None:
                 response.close()
 
     def _dispatch(self, body: Body) -> Response:
+        # The email package's headers are found without regard to case, which no type of a mapping says.
+        headers = cast("Mapping[str, str]", self.headers)
         try:
-            request = Request.parse(self.command, self.path, self.headers, body, self._base_url())
-            return self.server.router.dispatch(request)
+            request = Request.parse(self.command, self.path, headers, body, self._base_url())
+            return self._router.dispatch(request)
         except StorageError as error:
             return error_response(error)
         except (ResetRequested, ClientGone, ConnectionError):
@@ -82,17 +84,18 @@ class Connection(BaseHTTPRequestHandler):
 
     def _body(self) -> Body:
         headers: Message = self.headers
+        source = cast(io.BufferedReader, self.rfile)
         length = headers.get("Content-Length")
         if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
-            return ChunkedBody(self.rfile)
+            return ChunkedBody(source)
         if length is not None and not (length.isascii() and length.isdigit()):
             raise bad_request("Malformed Content-Length.")
-        return SizedBody(self.rfile, int(length or 0))
+        return SizedBody(source, int(length or 0))
 
     def _base_url(self) -> str:
         """Return the address under which the client reached the server, which may not be the one it listens on."""
         host = self.headers.get("Host")
-        return f"http://{host}" if host else self.server.url
+        return f"http://{host}" if host else self._url
 
     def _send(self, response: Response) -> None:
         length = len(response.body) if response.stream is None else response.length

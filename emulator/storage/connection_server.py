@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
-from socketserver import TCPServer, ThreadingMixIn
+from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
 from typing import Any
 
 from emulator.storage.connection import Connection
 from emulator.storage.faults import Faults
 from emulator.storage.routing import Router
 
+# As socketserver names them: for TCP, the connection's socket and its address.
+Client = Any
+Address = Any
+
+LOG = logging.getLogger(__name__)
+
 # How long requests under way may take to end when the server stops.
 GRACE_S = 0.5
+# A thread whose socket is gone ends at once, unless it composes gigabytes; then it is left to end by itself.
+LAST_GRACE_S = 5.0
 
 
 class ConnectionServer(ThreadingMixIn, TCPServer):
@@ -28,10 +38,10 @@ class ConnectionServer(ThreadingMixIn, TCPServer):
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
         self.router = Router((), Faults())
-        super().__init__(address, Connection)
+        super().__init__(address, BaseRequestHandler)
         self.url = f"http://{address[0]}:{self.server_address[1]}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Client, client_address: Address) -> None:
         """Start a connection's thread and remember both."""
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), name="storage-connection", daemon=True
@@ -40,14 +50,21 @@ class ConnectionServer(ThreadingMixIn, TCPServer):
             self._open[request] = thread
         thread.start()
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Client) -> None:
         """Close a connection's socket and forget it."""
         with self._lock:
             self._open.pop(request, None)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: what reaches this point is a client that went away in the middle of a line."""
+    def finish_request(self, request: Client, client_address: Address) -> None:
+        """Serve a connection until it ends."""
+        Connection(request, client_address, self, self.router, self.url)
+
+    def handle_error(self, request: Client, client_address: Address) -> None:  # noqa: ARG002 - given by the base class
+        """Log a failed connection, unless the client simply went away in the middle of a line."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            LOG.error("storage: the connection from %s failed; this is a bug", client_address, exc_info=error)
 
     def end_connections(self) -> None:
         """End every connection and its thread: idle ones at once, those in a request after its response or GRACE_S."""
@@ -58,8 +75,9 @@ class ConnectionServer(ThreadingMixIn, TCPServer):
         for thread in connections.values():
             thread.join(max(0.0, deadline - time.monotonic()))
         _shut(connections, socket.SHUT_RDWR)
+
         for thread in connections.values():
-            thread.join()
+            thread.join(LAST_GRACE_S)
 
 
 def _shut(connections: dict[socket.socket, threading.Thread], how: int) -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import google_crc32c
 
@@ -90,11 +90,11 @@ class ContentWriter:
     def __init__(self, sink: Sink, *, with_md5: bool = True) -> None:
         self.size = 0
         self._sink = sink
-        self._crc32c = google_crc32c.Checksum()
+        self._crc32c = google_crc32c.Checksum()  # type: ignore[no-untyped-call]  # ships no types
         self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
         self._finished = False
 
-    def __enter__(self) -> ContentWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +103,7 @@ class ContentWriter:
     def write(self, chunk: bytes) -> None:
         """Append a chunk."""
         self._sink.write(chunk)
-        self._crc32c.update(chunk)
+        self._crc32c.update(chunk)  # type: ignore[no-untyped-call]  # ships no types
         if self._md5 is not None:
             self._md5.update(chunk)
         self.size += len(chunk)
@@ -118,7 +118,8 @@ class ContentWriter:
         data = self._sink.finish()
         self._finished = True
         md5 = None if self._md5 is None else _base64(self._md5.digest())
-        return Content(data, self.size, _base64(self._crc32c.digest()), md5)
+        crc32c = self._crc32c.digest()  # type: ignore[no-untyped-call]  # ships no types
+        return Content(data, self.size, _base64(crc32c), md5)
 
     def discard(self) -> None:
         """Forget what was written, unless it was finished."""

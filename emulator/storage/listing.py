@@ -94,13 +94,13 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     """
     parts: list[str] = []
     depth = 0
-    for token in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\\.|.", glob, re.DOTALL):
-        if token == "}" and depth:
+    for piece in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\\.|.", glob, re.DOTALL):
+        if piece == "}" and depth:
             depth -= 1
             parts.append(")")
             continue
-        parts.append("|" if token == "," and depth else _glob_token(token))
-        depth += token == "{"
+        parts.append("|" if piece == "," and depth else _glob_piece(piece))
+        depth += piece == "{"
     try:
         return re.compile("".join(parts), re.DOTALL)
     except re.error as error:
@@ -155,9 +155,9 @@ def _past(names: Sequence[str], prefix: str) -> int:
 _GLOB = {"**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:"}
 
 
-def _glob_token(token: str) -> str:
-    if token in _GLOB:
-        return _GLOB[token]
-    if len(token) > 1 and token.startswith("["):
-        return re.sub(r"^\[!", "[^", token)
-    return re.escape(token[-1])
+def _glob_piece(piece: str) -> str:
+    if piece in _GLOB:
+        return _GLOB[piece]
+    if len(piece) > 1 and piece.startswith("["):
+        return re.sub(r"^\[!", "[^", piece)
+    return re.escape(piece[-1])

@@ -16,6 +16,7 @@ from emulator.storage.preconditions import Preconditions, optional_number
 from emulator.storage.records import ObjectRecord
 from emulator.storage.store import Store
 
+_HEADER_TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _GZIP_WINDOW_BITS = 31
 _PASSED_ON = (
@@ -85,12 +86,16 @@ def object_headers(record: ObjectRecord) -> Headers:
         ("X-Goog-Stored-Content-Encoding", record.settings.get("contentEncoding", "identity")),
         ("X-Goog-Stored-Content-Length", str(content.size)),
     ]
-    headers += [(f"X-Goog-Meta-{key}", value) for key, value in record.settings.get("metadata", {}).items()]
+    headers += [
+        (f"X-Goog-Meta-{key}", value)
+        for key, value in record.settings.get("metadata", {}).items()
+        if _HEADER_TOKEN.fullmatch(key)
+    ]
     return tuple(headers)
 
 
 def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield gunzipped bytes in pieces of at most CHUNK_BYTES, over all members; raises zlib.error when it is no gzip."""
+    """Yield gunzipped bytes of all members in pieces of at most CHUNK_BYTES; zlib.error when they are no gzip."""
     stream = zlib.decompressobj(_GZIP_WINDOW_BITS)
     for chunk in chunks:
         data = chunk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.storage.content import CHUNK_BYTES, Data, Reader, Sink
+from emulator.storage.content import CHUNK_BYTES, Data, Reader
 
 
 class MemoryData:
@@ -56,7 +56,8 @@ class MemorySink:
     def finish(self) -> Data:
         """End writing."""
         self._flush()
-        return MemoryData(tuple(self._chunks))
+        chunks, self._chunks = tuple(self._chunks), []
+        return MemoryData(chunks)
 
     def discard(self) -> None:
         """Forget everything written."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, BinaryIO, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -15,6 +16,9 @@ from emulator.storage.errors import StorageError, bad_request
 
 MAX_JSON_BYTES = 8 << 20
 MAX_HEADER_LINE_BYTES = 65_536
+
+# Calls inside a batch name the whole address.
+_ABSOLUTE = re.compile(r"^https?://[^/?]*")
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -31,19 +35,30 @@ class Body(Protocol):
         ...
 
 
+class Source(Protocol):
+    """What a body is read from: a buffered binary stream."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return what is there, at most `size` bytes, or wait for some; nothing at the end."""
+        ...
+
+    def readline(self, size: int, /) -> bytes:
+        """Return a line with its end."""
+        ...
+
+
 class SizedBody:
     """A body of a known length."""
 
-    def __init__(self, source: BinaryIO, length: int) -> None:
+    def __init__(self, source: Source, length: int) -> None:
         self._source = source
         self._left = length
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what is left."""
         # read1 hands over what is there, so that an interrupted resumable upload keeps all that arrived.
-        read = getattr(self._source, "read1", self._source.read)
         while self._left:
-            chunk = read(min(self._left, CHUNK_BYTES))
+            chunk = self._source.read1(min(self._left, CHUNK_BYTES))
             if not chunk:
                 raise ClientGone
             self._left -= len(chunk)
@@ -53,7 +68,7 @@ class SizedBody:
 class ChunkedBody:
     """A body in HTTP/1.1 chunked transfer coding (RFC 9112, section 7.1)."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
         self._ended = False
 
@@ -98,12 +113,12 @@ class Request:
     @classmethod
     def parse(cls, method: str, target: str, headers: Mapping[str, str], body: Body, base_url: str) -> Request:
         """Split the request target; StorageError 400 when its query is no UTF-8."""
-        parts = urlsplit(target)
+        path, _, encoded = _ABSOLUTE.sub("", target, count=1).partition("?")
         try:
-            query = dict(parse_qsl(parts.query, keep_blank_values=True, errors="strict"))
+            query = dict(parse_qsl(encoded, keep_blank_values=True, errors="strict"))
         except ValueError as error:
             raise bad_request("The query is not valid UTF-8.") from error
-        return cls(method, target, parts.path, query, headers, body, base_url)
+        return cls(method, target, path, query, headers, body, base_url)
 
     def bytes(self, limit: int = MAX_JSON_BYTES) -> bytes:
         """Return the whole body; StorageError 413 above `limit`."""

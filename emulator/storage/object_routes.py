@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from emulator.storage import operations
 from emulator.storage.bucket_routes import API
+from emulator.storage.errors import not_implemented
 from emulator.storage.listing import ListingQuery
 from emulator.storage.media import download
 from emulator.storage.messages import Request, Response, json_response
@@ -16,6 +17,8 @@ from emulator.storage.store import Store
 
 OBJECT = API + "/b/{bucket}/o/{name}"
 TARGET = "/b/{to_bucket}/o/{to_name}"
+# Buckets cannot have these names here: the paths of the APIs begin with them.
+_API_ROOTS = frozenset({"storage", "upload", "download", "batch"})
 
 
 class ObjectRoutes:
@@ -49,6 +52,8 @@ class ObjectRoutes:
 
     def list(self, request: Request, bucket: str) -> Response:
         """List a page of objects and prefixes."""
+        if request.query.get("softDeleted") == "true":
+            raise not_implemented("The embedded storage server keeps no deleted objects.")
         page = self._store.list(bucket, ListingQuery.from_query(request.query))
         listing: dict[str, object] = {"kind": "storage#objects"}
         if page.records:
@@ -73,6 +78,8 @@ class ObjectRoutes:
 
     def download_by_path(self, request: Request, bucket: str, name: str) -> Response:
         """Return an object's content under the path that links and signed URLs use."""
+        if bucket in _API_ROOTS:
+            raise not_implemented(f"The embedded storage server does not implement {request.method} {request.path}.")
         return download(self._store, request, bucket, name)
 
     def patch(self, request: Request, bucket: str, name: str) -> Response:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-from emulator.storage.content import Content
-from emulator.storage.errors import StorageError, bad_request, not_modified, precondition_failed
+from emulator.storage.content import Content, Reader
+from emulator.storage.errors import StorageError, bad_request, precondition_failed
 from emulator.storage.names import check_object_name
 from emulator.storage.preconditions import ALWAYS, Preconditions, optional_number
 from emulator.storage.records import ObjectRecord, Settings, settings_from
@@ -117,12 +118,12 @@ def _get(store: Store, source: Source) -> ObjectRecord:
     try:
         return store.get(source.bucket, source.name, source.generation, source.when)
     except StorageError as error:
-        if error.status == not_modified().status:
+        if error.status == HTTPStatus.NOT_MODIFIED:
             raise precondition_failed() from error
         raise
 
 
-def _open(store: Store, source: Source):  # type: ignore[no-untyped-def]
+def _open(store: Store, source: Source) -> AbstractContextManager[tuple[ObjectRecord, Reader]]:
     _get(store, source)
     return store.opened(source.bucket, source.name, source.generation)
 

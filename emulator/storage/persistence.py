@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -182,7 +180,7 @@ def _write(path: Path, fields: Mapping[str, Any]) -> None:
     """Write a JSON file in one step."""
     temporary = path.with_name(path.name + _TEMPORARY_SUFFIX)
     temporary.write_bytes(msgspec.json.encode(fields))
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

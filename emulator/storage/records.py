@@ -99,7 +99,9 @@ def settings_from(resource: Mapping[str, Any]) -> dict[str, Any]:
     for key in _UNSUPPORTED:
         if resource.get(key):
             raise not_implemented(f"The embedded storage server does not support {key} on objects.")
-    settings = {key: _text(key, resource[key]) for key in _TEXT_SETTINGS if resource.get(key) is not None}
+    settings: dict[str, Any] = {
+        key: _text(key, resource[key]) for key in _TEXT_SETTINGS if resource.get(key) is not None
+    }
     metadata = resource.get("metadata")
     if metadata:
         settings["metadata"] = {key: _text(f"metadata.{key}", value) for key, value in _object(metadata).items()}

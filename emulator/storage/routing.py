@@ -44,6 +44,9 @@ class Router:
         """Serve a request. Raises ResetRequested and ClientGone, which are no responses; other errors are bugs."""
         try:
             self._faults.consult(request.method, request.target, "before")
+        except StorageError as error:
+            return error_response(error)
+        try:
             response = self._serve(request)
         except StorageError as error:
             response = error_response(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from emulator.storage.batch import BatchRoutes
 from emulator.storage.bucket_routes import BucketRoutes
@@ -49,7 +50,7 @@ class EmbeddedStorage:
         self._server.router = self._router()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> EmbeddedStorage:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -68,12 +69,8 @@ class EmbeddedStorage:
             )
             self._thread.start()
 
-    def stop(self, drain_s: float = 5.0) -> int:
-        """End all connections and threads, after up to `drain_s` seconds for the notifications still to deliver.
-
-        Returns how many notifications were given up. Requests under way get a moment to end. Safe to call twice;
-        a stopped server cannot be started again.
-        """
+    def stop_serving(self) -> None:
+        """End all connections and their threads. Requests under way get a moment to end. Safe to call twice."""
         self.faults.close()
         if self._thread is not None:
             self._server.shutdown()
@@ -82,6 +79,13 @@ class EmbeddedStorage:
         self._server.end_connections()
         self._server.server_close()
         self._sessions.close()
+
+    def stop(self, drain_s: float = 5.0) -> int:
+        """Stop serving, spend up to `drain_s` seconds on the notifications still to deliver, and end all threads.
+
+        Returns how many notifications were given up. Safe to call twice; a stopped server cannot be started again.
+        """
+        self.stop_serving()
         given_up = self._delivery.stop(drain_s) if self._delivery is not None else 0
         self._shelf.close()
         return given_up

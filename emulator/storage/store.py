@@ -8,14 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulator.storage import notifications
 from emulator.storage.buckets import Bucket, bucket_fields, patched_fields
 from emulator.storage.content import Checksums, Content, ContentWriter, Reader
 from emulator.storage.errors import conflict, no_such_bucket, no_such_object
 from emulator.storage.generations import Generations
 from emulator.storage.listing import ListingQuery, Page, page_of
 from emulator.storage.names import check_bucket_name, check_object_name
-from emulator.storage.notifications import Announce, Change, NotificationConfig, notifications_of
+from emulator.storage.notifications import (
+    DELETE,
+    FINALIZE,
+    METADATA_UPDATE,
+    Announce,
+    Change,
+    NotificationConfig,
+    notifications_of,
+)
 from emulator.storage.preconditions import ALWAYS, Preconditions
 from emulator.storage.records import DEFAULT_CONTENT_TYPE, ObjectRecord, Settings, settings_from, timestamp
 from emulator.storage.shelf import Shelf
@@ -35,8 +42,9 @@ class Draft:
 class Store:
     """All buckets of one server; every method may be called from any thread.
 
-    Each change is saved on the shelf, then made visible, then announced, under one lock: no reader sees a change
-    that a crash could take back, and announcements leave in the order of the commits. `announce` must not block.
+    Each change of an object is saved on the shelf, then made visible, then announced, under one lock: no reader sees
+    a change that a crash could take back, and announcements leave in the order of the commits. `announce` must not
+    block.
     """
 
     def __init__(self, shelf: Shelf, announce: Announce | None = None, base_url: str = "") -> None:
@@ -158,15 +166,25 @@ class Store:
 
         StorageError: 400 for a checksum or name, 404 for the bucket, 412.
         """
-        try:
-            check_object_name(draft.name)
-            if expected is not None:
-                expected.verify(draft.content)
-            with self._lock:
-                return self._commit(draft, when)
-        except BaseException:
-            draft.content.data.discard()
-            raise
+        with self._lock:
+            try:
+                check_object_name(draft.name)
+                if expected is not None:
+                    expected.verify(draft.content)
+                home = self._bucket(draft.bucket)
+                old = home.objects.get(draft.name)
+                when.check_write(old.version if old else None)
+                record = self._record(draft)
+                self._shelf.save_object(record)
+            except BaseException:
+                draft.content.data.discard()
+                raise
+            home.put(record)
+            self._emit(Change(FINALIZE, record, record.updated, overwrote=old.generation if old else None))
+            if old is not None:
+                old.content.data.discard()
+                self._emit(Change(DELETE, old, record.updated, overwritten_by=record.generation))
+            return record
 
     def update(
         self, bucket: str, name: str, settings: Settings, generation: int | None, when: Preconditions
@@ -183,7 +201,7 @@ class Store:
             )
             self._shelf.save_object(record)
             self._buckets[bucket].put(record)
-            self._emit(Change(notifications.METADATA_UPDATE, record, record.updated))
+            self._emit(Change(METADATA_UPDATE, record, record.updated))
             return record
 
     def delete(
@@ -196,7 +214,7 @@ class Store:
             self._shelf.remove_object(record)
             self._buckets[bucket].remove(name)
             record.content.data.discard()
-            self._emit(Change(notifications.DELETE, record, timestamp()))
+            self._emit(Change(DELETE, record, timestamp()))
             return record
 
     @contextmanager
@@ -219,12 +237,9 @@ class Store:
             raise no_such_object(bucket, name)
         return record
 
-    def _commit(self, draft: Draft, when: Preconditions) -> ObjectRecord:
-        home = self._bucket(draft.bucket)
-        old = home.objects.get(draft.name)
-        when.check_write(old.version if old else None)
+    def _record(self, draft: Draft) -> ObjectRecord:
         now = timestamp()
-        record = ObjectRecord(
+        return ObjectRecord(
             bucket=draft.bucket,
             name=draft.name,
             generation=self._generations.next(),
@@ -235,14 +250,6 @@ class Store:
             settings={"contentType": DEFAULT_CONTENT_TYPE, **draft.settings},
             component_count=draft.component_count,
         )
-        self._shelf.save_object(record)
-        home.put(record)
-        overwrote = old.generation if old else None
-        self._emit(Change(notifications.FINALIZE, record, now, overwrote=overwrote))
-        if old is not None:
-            old.content.data.discard()
-            self._emit(Change(notifications.DELETE, old, now, overwritten_by=record.generation))
-        return record
 
     def _emit(self, change: Change) -> None:
         if self._announce is None:

@@ -102,8 +102,9 @@ class Session:
         return self.outcome
 
     def discard(self) -> None:
-        """Forget what was received, unless it was committed."""
+        """Forget what was received, unless it was committed; requests that are still sending take no effect."""
         with self._lock:
+            self.outcome = self.outcome or not_found("The upload was cancelled.")
             self._writer.discard()
 
     def _append(self, writer: ContentWriter, chunk: bytes, position: int) -> None:
