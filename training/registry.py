@@ -1,0 +1,116 @@
+"""The models bucket as a registry: store versions, list them, move the alias."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloud.objects import ContentConflict, ObjectNotFound, Objects, PreconditionFailed
+from cloud.once import crc32c, put_once
+from schemas.codec import decode, encode
+from schemas.errors import InvalidInput
+from schemas.models import Alias, ModelManifest
+from training.export import Export
+from worker.core.model_files import MANIFEST, read_manifest, sha256
+from worker.core.naming import model_alias, model_file, model_folder
+
+_ONE_REQUEST_BYTES = 8 * 1024 * 1024
+"""The most that `Objects.put` takes."""
+_MAX_ALIAS_BYTES = 10_000
+_JSON = "application/json"
+_BINARY = "application/octet-stream"
+
+
+class AliasMoved(Exception):  # noqa: N818 - a fact, which the caller reports
+    """Another process moved the alias between our reading and writing it."""
+
+
+def store(objects: Objects, export: Export) -> bool:
+    """Write a version's files, the manifest last; False where the same version was there already.
+
+    Safe to call again after a crash: files are create-only and equal bytes count as written. Raises TransientError,
+    and ContentConflict where the version exists with other content.
+    """
+    name, version = export.manifest.name, export.manifest.version
+    manifest = model_file(name, version, MANIFEST)
+    new = not exists(objects, manifest)
+    for file, data in export.files.items():
+        _put(objects, model_file(name, version, file), data)
+    put_once(objects, manifest, export.manifest_bytes, content_type=_JSON)
+    return new
+
+
+def exists(objects: Objects, name: str) -> bool:
+    """Say whether an object is there."""
+    try:
+        objects.info(name)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def versions(objects: Objects, model: str) -> Iterator[str]:
+    """Yield the complete versions of a model (those with a manifest), by ascending name and so by date."""
+    prefix = f"{model_folder(model)}/versions/"
+    for info in objects.listing(prefix):
+        version, _, file = info.name[len(prefix) :].partition("/")
+        if file == MANIFEST:
+            yield version
+
+
+def load_manifest(objects: Objects, model: str, version: str) -> tuple[ModelManifest, str]:
+    """Return a version's manifest and its SHA-256. Raises InvalidInput for an unknown version, and InvalidModel."""
+    try:
+        data, _ = objects.get(model_file(model, version, MANIFEST))
+    except ObjectNotFound:
+        raise InvalidInput(
+            "unknown_version",
+            f"{objects.uri} holds no version {version!r} of {model}. List them with 'reviewmill models list'.",
+        ) from None
+    return read_manifest(data, name=model, version=version, expected_sha256=None), sha256(data)
+
+
+def current(objects: Objects, model: str) -> tuple[Alias | None, int]:
+    """Return the alias of a model and its generation; None and 0 where it has none. Raises InvalidInput."""
+    try:
+        data, info = objects.get(model_alias(model))
+    except ObjectNotFound:
+        return None, 0
+    return decode(data, Alias, max_bytes=_MAX_ALIAS_BYTES), info.generation
+
+
+def point(objects: Objects, model: str, version: str, manifest_sha256: str) -> Alias:
+    """Make a version the current one, and return the alias; does nothing where it is already. Raises AliasMoved."""
+    before, generation = current(objects, model)
+    if before is not None and (before.version, before.manifest_sha256) == (version, manifest_sha256):
+        return before
+    alias = Alias(version=version, manifest_sha256=manifest_sha256, previous=before.version if before else None)
+    try:
+        objects.put(model_alias(model), encode(alias), content_type=_JSON, if_generation=generation)
+    except PreconditionFailed:
+        # Also the answer to a try of ours that succeeded unheard.
+        if current(objects, model)[0] != alias:
+            raise AliasMoved(
+                f"Another process changed the current version of {model} at the same moment; nothing was changed here. "
+                "Look with 'reviewmill models list' and run the command again."
+            ) from None
+    return alias
+
+
+def _put(objects: Objects, name: str, data: bytes) -> None:
+    """`put_once` for files of any size."""
+    if len(data) <= _ONE_REQUEST_BYTES:
+        put_once(objects, name, data, content_type=_BINARY)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(data)
+        try:
+            objects.put_file(name, path, content_type=_BINARY, if_generation=0)
+        except PreconditionFailed:
+            there = objects.info(name)
+            if (there.size, there.crc32c) != (len(data), crc32c(data)):
+                raise ContentConflict(
+                    f"{objects.uri}/{name} already holds other bytes than those to be written."
+                ) from None

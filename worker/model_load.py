@@ -1,0 +1,114 @@
+"""One model version from the bucket to an object that scores, with every check on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cloud.objects import ObjectNotFound, Objects
+from schemas.errors import InvalidInput
+from schemas.models import ModelManifest
+from worker.core.compiled import InvalidModel, unpack
+from worker.core.kernel import KernelSupply
+from worker.core.model_files import (
+    CANONICAL,
+    COMPILED,
+    MANIFEST,
+    Scorer,
+    check_file,
+    check_scorer,
+    read_manifest,
+    sha256,
+)
+from worker.core.naming import model_file
+from worker.core.scorer import Scores
+
+Path = Literal["compiled", "scikit-learn"]
+
+
+class ModelUnavailable(Exception):  # noqa: N818 - a fact about our side, which callers give messages back for
+    """A model cannot be served for a reason that is ours, not the request's; the sentence says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A verified model version. Immutable; any number of threads may score with it."""
+
+    name: str
+    version: str
+    manifest_sha256: str
+    labels: tuple[str, ...]
+    """In the order of the columns of `Scores.probabilities`."""
+    path: Path
+    """Which code scores: ours from plain arrays, or scikit-learn for what has no compiled form."""
+    scorer: Scorer
+
+    def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
+        """Return the scores of the texts, in their order. `threads` is a maximum."""
+        return self.scorer.score(texts, threads=threads)
+
+
+def load_version(
+    objects: Objects,
+    name: str,
+    version: str,
+    *,
+    expected_sha256: str | None = None,
+    kernel: KernelSupply | None = None,
+) -> LoadedModel:
+    """Return a model version whose digests, labels and golden scores are all as its manifest says.
+
+    `expected_sha256` is the manifest's digest in the alias; None for a version that a request names. Blocks for the
+    downloads. Raises InvalidInput("unknown_version"), ModelUnavailable and TransientError.
+    """
+    try:
+        data, _ = objects.get(model_file(name, version, MANIFEST))
+    except ObjectNotFound:
+        raise unknown_version(name) from None
+    try:
+        manifest = read_manifest(data, name=name, version=version, expected_sha256=expected_sha256)
+        path, scorer = _scorer(objects, manifest, kernel)
+        check_scorer(manifest, scorer)
+    except InvalidModel as error:
+        raise ModelUnavailable(
+            f"Version {version} of {name} in {objects.uri} is refused: {error.reason}. "
+            "Train or upload it again, or promote another version."
+        ) from error
+    return LoadedModel(name, version, sha256(data), scorer.labels, path, scorer)
+
+
+def unknown_version(name: str) -> InvalidInput:
+    """Return the error for a version that is not stored; it repeats nothing that the request said."""
+    return InvalidInput(
+        "unknown_version",
+        f"{name} has no such version. Name a version that 'reviewmill models list' shows, or none for the current one.",
+    )
+
+
+def _scorer(objects: Objects, manifest: ModelManifest, kernel: KernelSupply | None) -> tuple[Path, Scorer]:
+    """Return what scores the version: from `scorer.npz` where there is one, else through the gate of `model.skops`."""
+    if COMPILED in manifest.files:
+        return "compiled", unpack(_file(objects, manifest, COMPILED), kernel=kernel)
+    data = _file(objects, manifest, CANONICAL)
+    # Costs seconds of imports and needs the `train` extra: only models without a compiled form pay for it.
+    try:
+        from worker.model_gate import open_skops  # noqa: PLC0415
+    except ImportError as error:
+        raise InvalidModel(
+            f"it has no compiled form, and scikit-learn or skops is not installed here ({error.name})"
+        ) from None
+    return "scikit-learn", open_skops(data)
+
+
+def _file(objects: Objects, manifest: ModelManifest, file: str) -> bytes:
+    """Return a file's bytes, checked before anything parses them."""
+    listed = manifest.files.get(file)
+    if listed is None:
+        raise InvalidModel(f"{MANIFEST} lists no {file}")
+    try:
+        data, _ = objects.get(model_file(manifest.name, manifest.version, file))
+    except ObjectNotFound:
+        raise InvalidModel(f"{file} is missing") from None
+    check_file(manifest, file, data)
+    return data
