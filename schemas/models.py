@@ -70,8 +70,10 @@ class ModelManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why there is no `scorer.npz`; null where there is one."""
 
 
-class Alias(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Alias(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`current.json`: the version that requests without a version get."""
 
     version: Version
     manifest_sha256: Sha256
+    previous: Version | None = None
+    """The version that was current before this one: where `reviewmill models rollback` goes."""
