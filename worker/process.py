@@ -16,7 +16,6 @@ from worker.core.envelope import Envelope
 from worker.core.pack import Line, ResultObject, pack
 from worker.core.scorer import Scores
 
-
 _log = logging.getLogger(__name__)
 
 
