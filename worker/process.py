@@ -22,8 +22,13 @@ _log = logging.getLogger(__name__)
 class Model(Protocol):
     """A loaded classifier."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """The classifier's stored name."""
+
+    @property
+    def version(self) -> str:
+        """Its immutable version."""
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Return one label and probability for each text."""
