@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from cloud.objects import TransientError
+from cloud.objects import CloudSetupError, TransientError
 from schemas.errors import InvalidInput
 from schemas.events import Upload, is_notification, upload_from_notification
 from worker.core.envelope import Envelope
@@ -27,7 +27,7 @@ class Dispatcher:
     def handle(self, batch: Sequence[Envelope]) -> set[int]:
         """Return the positions of the messages that may be acknowledged. Never raises for a message's sake.
 
-        May block; safe to call again with the same messages.
+        May block; safe to call again with the same messages. Raises CloudSetupError, which no message can mend.
         """
         uploads = [position for position, envelope in enumerate(batch) if is_notification(envelope.attributes)]
         reviews = [position for position in range(len(batch)) if position not in set(uploads)]
@@ -54,6 +54,11 @@ class Dispatcher:
         except TransientError as error:
             _log.warning("gs://%s/%s is given back: %s", upload.bucket, upload.name, error)
             return False
+        except InvalidInput as error:
+            _log.error("gs://%s/%s is given back: %s", upload.bucket, upload.name, error)
+            return False
+        except CloudSetupError:
+            raise
         except Exception:  # noqa: BLE001 - a fault of ours must cost this message only; it is logged and dead-lettered
             _log.exception("gs://%s/%s is given back: a fault in the worker", upload.bucket, upload.name)
             return False
@@ -66,6 +71,8 @@ class Dispatcher:
         except TransientError as error:
             _log.warning("%d messages are given back: %s", len(batch), error)
             return set()
+        except CloudSetupError:
+            raise
         except Exception:  # noqa: BLE001 - the same
             if len(batch) == 1:
                 _log.exception("message %s is given back: a fault in the worker", batch[0].message_id)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from cloud.objects import TransientError
+from cloud.objects import CloudSetupError, TransientError
 from cloud.queue import Received, Subscription
 from worker.core.batch import Batch, BatchLimits
 from worker.core.envelope import Envelope, normal_time
@@ -49,7 +49,10 @@ class PullWorker:
         self._now = now
 
     def run(self) -> None:
-        """Pull, handle and acknowledge until stopped; what was pulled by then is finished or given back."""
+        """Pull, handle and acknowledge until stopped; what was pulled by then is finished or given back.
+
+        Raises CloudSetupError: a person must act, and until then every pull would fail.
+        """
         failures = 0
         while not self._stop.is_set():
             try:
@@ -85,11 +88,16 @@ class PullWorker:
         envelopes = [
             Envelope(item.message_id, item.data, item.attributes, normal_time(item.publish_time)) for item in batch
         ]
-        with self._kept_lease([item.ack_id for item in batch]):
-            done = self._handle(envelopes)
+        ack_ids = [item.ack_id for item in batch]
+        try:
+            with self._kept_lease(ack_ids):
+                done = self._handle(envelopes)
+        except CloudSetupError:
+            self._subscription.give_back(ack_ids)
+            raise
         # Acknowledged first: giving back may fail without loss, for a lease that ends gives back by itself.
-        self._acknowledge([batch[position].ack_id for position in sorted(done)])
-        rest = [item.ack_id for position, item in enumerate(batch) if position not in done]
+        self._acknowledge([ack_ids[position] for position in sorted(done)])
+        rest = [ack_id for position, ack_id in enumerate(ack_ids) if position not in done]
         if rest:
             self._subscription.give_back(rest)
 
@@ -110,7 +118,7 @@ class PullWorker:
             while not finished.wait(_EXTEND_EVERY_S):
                 try:
                     self._subscription.extend(ack_ids, seconds=LEASE_S)
-                except TransientError as error:
+                except (TransientError, CloudSetupError) as error:
                     _log.warning("%d leases were not extended: %s", len(ack_ids), error)
 
         thread = threading.Thread(target=extend, name="lease", daemon=True)
