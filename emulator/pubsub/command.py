@@ -1,6 +1,7 @@
 """`reviewmill emulator pubsub`: the embedded Pub/Sub server as a process."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int:
     try:
         server.start()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
         print(
             f"reviewmill emulator pubsub: cannot listen on {arguments.host}:{arguments.port}: {reason}. "
             "Choose another port with --port, or 0 for a free one.",

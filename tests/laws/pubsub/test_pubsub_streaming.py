@@ -1,0 +1,135 @@
+"""Streaming pull, through the client library's high-level subscriber and through the bare call."""
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import grpc  # type: ignore[import-untyped,unused-ignore]  # grpcio ships no type information
+import pytest
+from google.api_core import exceptions
+from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1.subscriber.exceptions import AcknowledgeError, AcknowledgeStatus
+from google.cloud.pubsub_v1.subscriber.message import Message
+from google.pubsub_v1 import types
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from tests.laws.pubsub.conftest import PATIENCE_S, Cloud
+
+
+@pytest.fixture
+def subscriber(cloud: Cloud) -> Iterator[pubsub_v1.SubscriberClient]:
+    channel = grpc.insecure_channel(cloud.address, options=[("grpc.max_receive_message_length", -1)])
+    with pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)) as client:
+        yield client
+
+
+def test_a_stream_delivers_and_its_acknowledgements_count(cloud: Cloud, subscriber: pubsub_v1.SubscriberClient) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic)
+    arrived: queue.Queue[bytes] = queue.Queue()
+
+    def keep(message: Message) -> None:
+        arrived.put(message.data)
+        message.ack()
+
+    future = subscriber.subscribe(subscription, keep)
+    expected = {str(number).encode() for number in range(200)}
+    cloud.publish(topic, *expected)
+    assert {arrived.get(timeout=PATIENCE_S) for _ in expected} == expected
+    future.cancel()
+    future.result(timeout=PATIENCE_S)
+    assert cloud.pull_ready(subscription) == []
+
+
+def test_a_message_given_back_on_a_stream_comes_again(cloud: Cloud, subscriber: pubsub_v1.SubscriberClient) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic)
+    again = threading.Event()
+    seen: list[str] = []
+
+    def give_back_once(message: Message) -> None:
+        seen.append(message.message_id)
+        if len(seen) == 1:
+            message.nack()
+        else:
+            message.ack()
+            again.set()
+
+    future = subscriber.subscribe(subscription, give_back_once)
+    (published,) = cloud.publish(topic, b"again")
+    assert again.wait(PATIENCE_S)
+    future.cancel()
+    future.result(timeout=PATIENCE_S)
+    assert seen == [published, published]
+
+
+def test_a_stream_holds_no_more_than_its_flow_control_allows(
+    cloud: Cloud, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic, ack_deadline_seconds=600)
+    held: queue.Queue[Message] = queue.Queue()
+    flow = pubsub_v1.types.FlowControl(max_messages=3)
+    future = subscriber.subscribe(subscription, held.put, flow_control=flow)
+    cloud.publish(topic, *[b"x"] * 10)
+    first = [held.get(timeout=PATIENCE_S) for _ in range(3)]
+    assert len(cloud.pull(subscription, 7)) == 7, "the others stay with the server, for other subscribers"
+    for message in first:
+        message.ack()
+    future.cancel()
+    future.result(timeout=PATIENCE_S)
+
+
+@pytest.mark.official_differs("it never notices that a stream was cancelled, and goes on feeding it")
+def test_a_cancelled_stream_takes_nothing_any_more(cloud: Cloud) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic)
+    stream = cloud.subscriber.streaming_pull(requests=_open(subscription))
+    cloud.publish(topic, b"first")
+    assert next(stream).received_messages[0].message.data == b"first"
+    stream.cancel()
+    with pytest.raises(exceptions.Cancelled):
+        next(stream)
+    for number in range(3):
+        data = str(number).encode()
+        cloud.publish(topic, data)
+        assert cloud.drain(subscription, 1) == [data]
+
+
+def test_a_stream_ends_when_its_subscription_is_deleted(cloud: Cloud) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic)
+    stream = cloud.subscriber.streaming_pull(requests=_open(subscription))
+    cloud.publish(topic, b"first")
+    next(stream)
+    cloud.subscriber.delete_subscription(subscription=subscription)
+    with pytest.raises(exceptions.NotFound):
+        next(stream)
+
+
+def test_a_stream_of_a_missing_subscription_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(exceptions.NotFound):
+        next(cloud.subscriber.streaming_pull(requests=_open(cloud.name("subscriptions"))))
+
+
+def test_a_stale_acknowledgement_is_told_under_exactly_once(
+    cloud: Cloud, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    topic = cloud.topic()
+    subscription = cloud.subscription(topic, enable_exactly_once_delivery=True)
+    held: queue.Queue[Message] = queue.Queue()
+    future = subscriber.subscribe(subscription, held.put)
+    cloud.publish(topic, b"x")
+    message = held.get(timeout=PATIENCE_S)
+    cloud.subscriber.acknowledge(subscription=subscription, ack_ids=[message.ack_id])
+    with pytest.raises(AcknowledgeError) as refused:
+        message.ack_with_response().result(timeout=PATIENCE_S)
+    assert refused.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
+    future.cancel()
+    future.result(timeout=PATIENCE_S)
+
+
+def _open(subscription: str) -> Iterator[types.StreamingPullRequest]:
+    """Open a stream and keep the caller's side open until the call ends."""
+    yield types.StreamingPullRequest(subscription=subscription, stream_ack_deadline_seconds=60)
+    threading.Event().wait(PATIENCE_S)
