@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from emulator import guard
 
@@ -43,16 +45,8 @@ class Child:
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
         self.started = time.monotonic()
-        guarded = [sys.executable, "-S", guard.__file__, str(os.getpid()), *command]
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own commands, without a shell
-                guarded,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=_with_our_modules(environment),
-                start_new_session=True,
-            )
+            self._process = start(command, environment, stdout=output, stderr=subprocess.STDOUT)
 
     @property
     def pid(self) -> int:
@@ -95,11 +89,15 @@ class Child:
         tail = "\n".join(f"  | {line}" for line in self.printed().splitlines()[-_TAIL_LINES:])
         return f"{self.title} {what}. Its log is {self.log}" + (f" and ends:\n{tail}" if tail else ", and is empty.")
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM; does nothing when it has ended."""
+        self._process.send_signal(signal.SIGTERM)
+
     def stop(self, *, timeout_s: float) -> bool:
         """Ask it to end, and after `timeout_s` kill it with all it started; True when it ended by itself."""
         if self.ended() is not None:
             return True
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
         try:
             self._process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
@@ -110,8 +108,33 @@ class Child:
     def kill(self) -> None:
         """End it and all it started, at once; does nothing when it has ended."""
         if self.ended() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            kill_group(self._process)
             self._process.wait()
+
+    def kill_from_handler(self) -> None:
+        """Send the kill only, for signal handlers: who waits for the process goes on waiting."""
+        kill_group(self._process)
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], *, stdout: IO[bytes] | int, stderr: IO[bytes] | int | None
+) -> subprocess.Popen[bytes]:
+    """Start `command` in a session of its own, to end with this process. Raises OSError."""
+    return subprocess.Popen(  # noqa: S603 - our own commands, without a shell
+        [sys.executable, "-S", guard.__file__, str(os.getpid()), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=_with_our_modules(environment),
+        start_new_session=True,
+    )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `start` started, and all it started; does nothing when it was seen to have ended."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _with_our_modules(environment: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from google.pubsub_v1 import types
 from requests.exceptions import RequestException
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
-from emulator.topology import NotificationPlan, SubscriptionPlan, Topology
+from emulator.topology import NotificationPlan, NotProvisioned, SubscriptionPlan, Topology
 
 T = TypeVar("T")
 _CALL_S = 5.0
@@ -35,10 +35,6 @@ _STARTING = (
     RequestException,  # HTTP: nobody listens yet
     OSError,  # the plain connection check below
 )
-
-
-class NotProvisioned(Exception):  # noqa: N818 - reads as the fact it is
-    """An emulator did not answer in time, or holds something that contradicts the plan."""
 
 
 def provision(topology: Topology, environment: Mapping[str, str], *, wait_s: float) -> list[str]:

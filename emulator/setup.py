@@ -13,13 +13,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from emulator.topology import Topology, plan
+from emulator.topology import NotProvisioned, Topology, plan
 from worker.settings import InvalidSettings, load_settings
 
 EMULATOR_VARIABLES = ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
 
-_NO_EMULATOR = """reviewmill emulator setup: {missing} is not set, and this command never touches a real project.
-  - To set up the local cloud, start it with `reviewmill local` (it runs this step itself), or set the variable:
+_NO_EMULATOR = """reviewmill emulator setup: {missing}, and this command never touches a real project.
+  - To set up the local cloud, start it with `reviewmill local` (it runs this step itself), or set both:
     PUBSUB_EMULATOR_HOST=127.0.0.1:8085  STORAGE_EMULATOR_HOST=http://127.0.0.1:9023
   - To set up a real project, use the Terraform in deploy/."""
 
@@ -37,6 +37,8 @@ def main(argv: list[str]) -> int:
         print(f"reviewmill emulator setup: {error}", file=sys.stderr)
         return 2
     topology = plan(settings)
+    if options.ready_file:
+        options.ready_file.unlink(missing_ok=True)  # of an earlier life of this container
     if options.repeat_s is None:
         return 0 if _attempt(topology, options.wait_s, options.ready_file) else 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -48,7 +50,7 @@ def main(argv: list[str]) -> int:
 def _attempt(topology: Topology, wait_s: float, ready_file: Path | None) -> bool:
     """Set up once and print what was done; keeps `ready_file` there while, and only while, all is set up."""
     # The client libraries take seconds to import: --help and wrong settings answer without them.
-    from emulator.provision import NotProvisioned, provision  # noqa: PLC0415 - see above
+    from emulator.provision import provision  # noqa: PLC0415 - see above
 
     try:
         done = provision(topology, os.environ, wait_s=wait_s)
@@ -69,15 +71,17 @@ def _attempt(topology: Topology, wait_s: float, ready_file: Path | None) -> bool
 def refusal(environment: Mapping[str, str]) -> str | None:
     """Return why the set-up must not run here, or None when both emulators are named."""
     missing = [name for name in EMULATOR_VARIABLES if not environment.get(name)]
-    return _NO_EMULATOR.format(missing=" and ".join(missing)) if missing else None
+    if not missing:
+        return None
+    return _NO_EMULATOR.format(missing=" and ".join(missing) + (" is not set" if len(missing) == 1 else " are not set"))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reviewmill emulator setup",
-        description="Create what Reviewmill needs in the Pub/Sub and storage emulators: topics, subscriptions with "
-        "retries and dead letters, buckets, and the notification that announces uploaded CSVs. Safe to repeat: "
-        "what exists is kept and, where it differs, brought to the plan. Names come from the settings "
+        description="Create what Reviewmill needs in the Pub/Sub and storage emulators: topics, subscriptions with\n"
+        "retries and dead letters, buckets, and the notification that announces uploaded CSVs. Safe to repeat:\n"
+        "what exists is kept and, where it differs, brought to the plan. Names come from the settings\n"
         "(REVIEWMILL_… variables).",
         epilog="example:\n  PUBSUB_EMULATOR_HOST=127.0.0.1:8085 STORAGE_EMULATOR_HOST=http://127.0.0.1:9023 \\\n"
         "    reviewmill emulator setup",

@@ -21,6 +21,10 @@ RETENTION_S = 7 * 24 * 3600
 """Seven days, the service's default (https://cloud.google.com/pubsub/quotas#resource_limits)."""
 
 
+class NotProvisioned(Exception):  # noqa: N818 - reads as the fact it is
+    """An emulator did not answer in time, or holds something that contradicts the plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
     """One pull subscription; the retry policy is exponential backoff between the two bounds."""
