@@ -1,0 +1,192 @@
+"""The story of a CSV job: spec → parts → compose → manifest → completion.
+
+Everything that is written has a name and bytes that follow from the upload, the model and the spec, and is written
+create-only. So a job can be killed at any moment, delivered twice or run by two workers at once: whoever goes on
+finds the finished parts, and the result is the same to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from cloud.objects import Objects
+from schemas.errors import InvalidInput
+from schemas.events import Upload
+from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
+from worker.core.csv_output import PartBuilder
+from worker.core.naming import job_id, job_object
+from worker.core.rows import Place, first_place
+from worker.csv_cost import Meter, MeteredObjects
+from worker.csv_options import job_options
+from worker.csv_parts import MANIFEST, JobStore, Totals
+from worker.csv_source import RowCursor, UploadedFile
+from worker.model_load import LoadedModel
+
+
+class Models(Protocol):
+    """Where classifiers come from."""
+
+    def resolve(self, model: str | None, version: str | None) -> LoadedModel:
+        """Return the classifier; InvalidInput when the upload is at fault, else TransientError or ModelUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlaces:
+    """Where a job reads and writes."""
+
+    uploads: Objects
+    results: Objects
+    models: Models
+
+
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """What holds for jobs whose upload does not say otherwise."""
+
+    chunk_rows: int
+    max_rejections: float
+    threads: int = 1
+
+
+def run_job(
+    upload: Upload,
+    places: JobPlaces,
+    rules: JobRules,
+    *,
+    publish_completion: Callable[[Completion], object],
+    clock: Callable[[], float],
+) -> JobManifest:
+    """Score an uploaded file, store what became of every row, and say so; return the job's manifest.
+
+    Safe to call again at any time: finished parts are skipped, a finished job only announces itself again (the
+    message after the manifest could have been lost; its `job` attribute tells repeats). A fault of the upload ends
+    in a manifest of state `failed`. Blocks; raises TransientError and ModelUnavailable where trying again later can
+    help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds.
+    """
+    job = job_id(upload.bucket, upload.name, upload.generation)
+    manifest = JobStore(places.results, job).manifest() or _Job(job, upload, places, rules, Meter(clock)).run()
+    name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
+    publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))
+    return manifest
+
+
+class _Job:
+    """One worker's run of one job."""
+
+    def __init__(self, job: str, upload: Upload, places: JobPlaces, rules: JobRules, meter: Meter) -> None:
+        self._meter = meter
+        self._rules = rules
+        self._models = places.models
+        self._name = upload.name
+        self._store = JobStore(MeteredObjects(places.results, meter), job)
+        self._file = UploadedFile(MeteredObjects(places.uploads, meter), upload)
+        self._source: Source = self._file.unknown_source()
+        self._spec: JobSpec | None = None
+        self._model: LoadedModel | None = None
+        self._totals = Totals()
+
+    def run(self) -> JobManifest:
+        """Work until the manifest is stored."""
+        reason = None
+        try:
+            self._spec = spec = self._store.spec() or self._store.settle_spec(self._new_spec())
+            self._source = spec.source
+            self._work(spec)
+        except InvalidInput as error:
+            reason = f"{error.code}: {error.reason}"
+        return self._finish(reason)
+
+    def _new_spec(self) -> JobSpec:
+        """Decide what the job's workers must agree on; the first to store its spec decides for all."""
+        info = self._file.info()
+        self._source = self._file.source(info)
+        options = job_options(self._name, info.metadata, max_rejections=self._rules.max_rejections)
+        header = self._file.header(info, options.dialect)
+        self._model = self._models.resolve(options.model, options.version)
+        return JobSpec(
+            job=self._store.job,
+            source=self._source,
+            model=self._model.name,
+            version=self._model.version,
+            manifest_sha256=self._model.manifest_sha256,
+            dialect=options.dialect,
+            header=header,
+            chunk_rows=self._rules.chunk_rows,
+            max_rejections=options.max_rejections,
+        )
+
+    def _work(self, spec: JobSpec) -> None:
+        """Go through the parts: those that any worker finished are taken as they are, the others are made."""
+        place, number, rows = first_place(spec.header), 0, None
+        while True:
+            record = self._store.part(number)
+            if record is None:
+                rows = rows or self._file.rows(spec, place)
+                record = self._make_part(spec, number, rows)
+            else:
+                rows = None
+            self._totals.add(record)
+            if self._totals.exceeds(spec.max_rejections):
+                raise _too_many(spec, self._totals)
+            if record.last:
+                return
+            place = Place(record.next_byte, record.next_line, record.next_row)
+            number += 1
+
+    def _make_part(self, spec: JobSpec, number: int, rows: RowCursor) -> PartRecord:
+        """Read, score and store one part."""
+        model = self._model_of(spec)
+        builder = PartBuilder(spec, model.labels, with_header=number == 0)
+        with self._meter.phase("read"):
+            while (item := rows.peek()) is not None and builder.add(item):
+                rows.take()
+        with self._meter.phase("score"):
+            content = builder.finish(partial(model.score, threads=self._rules.threads))
+        with self._meter.phase("write"):
+            return self._store.write_part(number, content, place=rows.place(), last=rows.peek() is None)
+
+    def _model_of(self, spec: JobSpec) -> LoadedModel:
+        """Return the very model that the spec fixed, whatever is current now."""
+        if self._model is None or (self._model.name, self._model.version) != (spec.model, spec.version):
+            self._model = self._models.resolve(spec.model, spec.version)
+        if self._model.manifest_sha256 != spec.manifest_sha256:
+            raise InvalidInput(
+                "model_changed",
+                f"Version {spec.version} of {spec.model} is not the one that the job started with, although versions "
+                "never change. Find out who replaced it, and upload the file again.",
+            )
+        return self._model
+
+    def _finish(self, reason: str | None) -> JobManifest:
+        """Join the parts and store the manifest; a failed job keeps what was done."""
+        totals = self._totals
+        with self._meter.phase("compose"):
+            objects = self._store.compose(totals.objects) if totals.objects else []
+        return self._store.settle_manifest(
+            JobManifest(
+                job=self._store.job,
+                state="done" if reason is None else "failed",
+                source=self._source,
+                model=self._spec.model if self._spec else None,
+                version=self._spec.version if self._spec else None,
+                counts=totals.counts(),
+                labels=dict(totals.labels),
+                codes=dict(totals.codes),
+                objects=objects,
+                timings=self._meter.timings(),
+                cost=self._meter.cost(),
+                reason=reason,
+            )
+        )
+
+
+def _too_many(spec: JobSpec, totals: Totals) -> InvalidInput:
+    causes = ", ".join(f"{code} {count:,}" for code, count in totals.codes.most_common(3))
+    return InvalidInput(
+        "too_many_rejections",
+        f"{totals.rejections:,} of the {totals.rows:,} rows read were rejected ({causes}), and the limit is "
+        f"{spec.max_rejections:g}. See rejections.jsonl; mend the file or its options and upload it again.",
+    )

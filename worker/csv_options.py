@@ -1,0 +1,96 @@
+"""What the uploader asks for: the options of a CSV job in the metadata of the uploaded object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from schemas.errors import InvalidInput
+from schemas.jobs import Dialect
+from schemas.names import canonical_model
+from worker.core.csv_dialect import check_dialect
+
+T = TypeVar("T")
+
+_TAB_ENDINGS = (".tsv", ".tab")
+_TAB_NAMES = {"tab", "\\t", "\t"}
+_MAX_COLUMN_CHARS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How an uploaded file is to be scored."""
+
+    model: str
+    version: str | None
+    """None for the version that is current when the job starts."""
+    dialect: Dialect
+    max_rejections: float
+
+
+def job_options(name: str, metadata: Mapping[str, str], *, max_rejections: float) -> JobOptions:
+    """Read the options; `name` is the object's, `max_rejections` the default.
+
+    Keys: `model`, `version`, `text-column`, `id-column`, `delimiter` (one character, or `tab`), `quote` (one
+    character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `max-rejections`. Other keys
+    are left alone: tools add their own. Files that end in .tsv or .tab are read with TAB and without quotes unless
+    the metadata says otherwise. Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
+    """
+    tabs = name.lower().endswith(_TAB_ENDINGS)
+
+    def option(key: str, default: T, read: Callable[[str], T]) -> T:
+        return read(metadata[key]) if key in metadata else default
+
+    header = option("header", True, _flag)
+    dialect = Dialect(
+        delimiter=option("delimiter", "\t" if tabs else ",", _delimiter),
+        text_column=option("text-column", "text", _column),
+        id_column=option("id-column", None, _column),
+        encoding=metadata.get("encoding", "utf-8"),
+        quote=option("quote", None if tabs else '"', _quote),
+        header=header,
+    )
+    check_dialect(dialect)
+    return JobOptions(
+        model=canonical_model(metadata.get("model")),
+        version=metadata.get("version"),
+        dialect=dialect,
+        max_rejections=option("max-rejections", max_rejections, _limit),
+    )
+
+
+def _delimiter(value: str) -> str:
+    return "\t" if value.lower() in _TAB_NAMES else value
+
+
+def _quote(value: str) -> str | None:
+    return None if value.lower() == "none" else value
+
+
+def _column(value: str) -> str:
+    if not 0 < len(value) <= _MAX_COLUMN_CHARS:
+        raise _invalid(f"A column's name must have 1 to {_MAX_COLUMN_CHARS} characters.")
+    return value
+
+
+def _flag(value: str) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if value.lower() not in known:
+        raise _invalid("'header' must be true or false.")
+    return known[value.lower()]
+
+
+def _limit(value: str) -> float:
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise _invalid("'max-rejections' must be a share below 1, or a count from 1 on.")
+    return limit
+
+
+def _invalid(reason: str) -> InvalidInput:
+    return InvalidInput("invalid_metadata", f"{reason} Upload the file again with other metadata.")

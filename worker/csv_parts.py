@@ -1,0 +1,163 @@
+"""A job's objects in the results bucket: its spec, its parts, its manifest; all of them create-only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from cloud.objects import ContentConflict, ObjectInfo, ObjectNotFound, Objects, PreconditionFailed
+from cloud.once import put_once
+from schemas.codec import decode, encode
+from schemas.errors import InvalidInput
+from schemas.jobs import Counts, JobManifest, JobSpec, PartRecord, StoredObject
+from worker.core.csv_output import PartContent
+from worker.core.naming import job_object, part_object
+from worker.core.rows import Place
+
+MANIFEST = "manifest.json"
+SPEC = "spec.json"
+PREDICTIONS = "predictions.csv"
+REJECTIONS = "rejections.jsonl"
+
+CSV_TYPE = "text/csv; charset=utf-8"
+JSONL_TYPE = "application/x-ndjson"
+JSON_TYPE = "application/json"
+
+_MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(slots=True)
+class Totals:
+    """The sum of a job's parts so far."""
+
+    rows: int = 0
+    predictions: int = 0
+    rejections: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    objects: list[str] = field(default_factory=list)
+
+    def add(self, record: PartRecord) -> None:
+        """Add one part."""
+        self.rows += record.counts.rows
+        self.predictions += record.counts.predictions
+        self.rejections += record.counts.rejections
+        self.labels.update(record.labels)
+        self.codes.update(record.codes)
+        self.objects += [stored.name for stored in record.objects]
+
+    def counts(self) -> Counts:
+        """Return the counts, as stored."""
+        return Counts(rows=self.rows, predictions=self.predictions, rejections=self.rejections)
+
+    def exceeds(self, limit: float | None) -> bool:
+        """Say whether rejections are above the limit: a share of the rows below 1, a count from 1 on."""
+        if limit is None:
+            return False
+        return self.rejections > (limit * self.rows if limit < 1 else limit)
+
+
+class JobStore:
+    """One job's folder in the results bucket. Methods may block, and are safe to call again with the same values."""
+
+    def __init__(self, results: Objects, job: str) -> None:
+        self.job = job
+        self._results = results
+
+    def manifest(self) -> JobManifest | None:
+        """Return the manifest, None while the job is not done."""
+        return self._read(job_object(self.job, MANIFEST), JobManifest)
+
+    def spec(self) -> JobSpec | None:
+        """Return the spec that the job's first worker wrote."""
+        return self._read(job_object(self.job, SPEC), JobSpec)
+
+    def part(self, number: int) -> PartRecord | None:
+        """Return a part's record, None while the part is not done."""
+        return self._read(part_object(self.job, number, "json"), PartRecord)
+
+    def settle_spec(self, spec: JobSpec) -> JobSpec:
+        """Write the spec, and return the one that counts: the first that any worker wrote."""
+        return self._first(job_object(self.job, SPEC), spec, JobSpec)
+
+    def settle_manifest(self, manifest: JobManifest) -> JobManifest:
+        """Write the manifest, and return the first that any worker wrote.
+
+        Timings and cost differ between workers, the rest must not: raises ContentConflict where it does.
+        """
+        stored = self._first(job_object(self.job, MANIFEST), manifest, JobManifest)
+        bare = [msgspec.structs.replace(one, timings={}, cost={}) for one in (stored, manifest)]
+        if bare[0] != bare[1]:
+            raise ContentConflict(
+                f"The manifest of {self.job} holds another result than this worker's. Nothing was overwritten."
+            )
+        return stored
+
+    def write_part(self, number: int, content: PartContent, *, place: Place, last: bool) -> PartRecord:
+        """Write a part's data, then the record that vouches for it."""
+        objects = [self._write(part_object(self.job, number, "csv"), content.predictions, CSV_TYPE)]
+        for piece, data in enumerate(content.rejections):
+            suffix = "rejections.jsonl" if piece == 0 else f"rejections-{piece}.jsonl"
+            objects.append(self._write(part_object(self.job, number, suffix), data, JSONL_TYPE))
+        record = PartRecord(
+            part=number,
+            counts=content.counts,
+            objects=objects,
+            next_byte=place.byte,
+            next_line=place.line,
+            next_row=place.row,
+            last=last,
+            labels=content.labels,
+            codes=content.codes,
+        )
+        self._write(part_object(self.job, number, "json"), encode(record), JSON_TYPE)
+        return record
+
+    def compose(self, parts: list[str]) -> list[StoredObject]:
+        """Join the parts' objects into the job's, without moving their bytes."""
+        joined = []
+        for name, ending, content_type in ((PREDICTIONS, ".csv", CSV_TYPE), (REJECTIONS, ".jsonl", JSONL_TYPE)):
+            target = job_object(self.job, name)
+            sources = [part for part in parts if part.endswith(ending)]
+            if sources:
+                info = self._results.compose(sources, target, content_type=content_type)
+                joined.append(_stored(info))
+            else:
+                joined.append(self._write(target, b"", content_type))
+        return joined
+
+    def _write(self, name: str, data: bytes, content_type: str) -> StoredObject:
+        return _stored(put_once(self._results, name, data, content_type=content_type))
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        try:
+            data, _ = self._results.get(name)
+        except ObjectNotFound:
+            return None
+        try:
+            return decode(data, kind, max_bytes=_MAX_DOCUMENT_BYTES)
+        except InvalidInput as error:
+            # Not the upload's fault, so the job must not be marked as failed for it: another release may read it.
+            raise ContentConflict(
+                f"{self._results.uri}/{name} is not what this release writes. {error.reason}"
+            ) from None
+
+    def _first(self, name: str, value: T, kind: type[T]) -> T:
+        """Write a document unless there is one; return the one that is there."""
+        try:
+            self._results.put(name, encode(value), content_type=JSON_TYPE, if_generation=0)
+        except PreconditionFailed:
+            stored = self._read(name, kind)
+            if stored is None:
+                raise
+            return stored
+        return value
+
+
+def _stored(info: ObjectInfo) -> StoredObject:
+    return StoredObject(name=info.name, size=info.size, crc32c=info.crc32c)

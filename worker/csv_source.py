@@ -1,0 +1,86 @@
+"""The uploaded file of a CSV job: one pinned generation, read from any byte on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cloud.objects import ObjectInfo, ObjectNotFound, Objects
+from schemas.errors import InvalidInput
+from schemas.events import Upload
+from schemas.jobs import Dialect, Header, JobSpec, Source
+from worker.core.rows import BadRow, Place, Row, RowReader, open_rows, resume_rows
+
+
+class UploadedFile:
+    """One generation of one uploaded object. Methods block, and raise InvalidInput("source_gone") when it is gone."""
+
+    def __init__(self, uploads: Objects, upload: Upload) -> None:
+        self._uploads = uploads
+        self._upload = upload
+
+    def info(self) -> ObjectInfo:
+        """Return its size, checksum and metadata."""
+        with _source_gone():
+            return self._uploads.info(self._upload.name, generation=self._upload.generation)
+
+    def source(self, info: ObjectInfo) -> Source:
+        """Return what the manifest says of the file."""
+        upload = self._upload
+        return Source(
+            bucket=upload.bucket, object=upload.name, generation=upload.generation, size=info.size, crc32c=info.crc32c
+        )
+
+    def unknown_source(self) -> Source:
+        """Return what the event alone tells of a file that is gone."""
+        upload = self._upload
+        return Source(bucket=upload.bucket, object=upload.name, generation=upload.generation, size=0, crc32c="")
+
+    def header(self, info: ObjectInfo, dialect: Dialect) -> Header:
+        """Read the start of the file. Raises InvalidInput for the file as a whole."""
+        if info.content_encoding not in {None, "", "identity"}:
+            raise InvalidInput("compressed_file", "The file is stored compressed. Upload it uncompressed.")
+        return open_rows(self._chunks(0), dialect).header
+
+    def rows(self, spec: JobSpec, place: Place) -> RowCursor:
+        """Return the rows from a place on; no byte before it is read."""
+        return RowCursor(resume_rows(self._chunks(place.byte), spec.dialect, spec.header, place))
+
+    def _chunks(self, start: int) -> Iterator[bytes]:
+        with _source_gone():
+            yield from self._uploads.stream(self._upload.name, generation=self._upload.generation, start=start)
+
+
+class RowCursor:
+    """Rows with one row of look-ahead, so that a part knows where the next one starts and whether there is one."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self._rows = iter(reader)
+        self._next = next(self._rows, None)
+
+    def peek(self) -> Row | BadRow | None:
+        """Return the next row without taking it; None at the end."""
+        return self._next
+
+    def take(self) -> None:
+        """Go on to the row after."""
+        self._next = next(self._rows, None)
+
+    def place(self) -> Place:
+        """Return where the next row starts; at the end, where the file ends."""
+        if self._next is None:
+            return self._reader.end
+        return Place(self._next.byte, self._next.line, self._next.row)
+
+
+@contextmanager
+def _source_gone() -> Iterator[None]:
+    try:
+        yield
+    except ObjectNotFound:
+        raise InvalidInput(
+            "source_gone",
+            "The uploaded file was overwritten or deleted before the job had read it. Upload it again, and leave it "
+            "in place until the job is done; a newer version of it has a job of its own.",
+        ) from None
