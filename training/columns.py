@@ -88,6 +88,8 @@ def _fewest_values(rest: list[Sequence[str]], first: list[str], *, without: int)
     values = {column: len({row[column].strip() for row in rest}) for column in range(len(first)) if column != without}
     if not values:
         raise _one_column()
+    if len(values) == 1:
+        return next(iter(values))
     fewest = min(values.values())
     likely = [column for column, count in values.items() if count == fewest]
     if len(likely) > 1 or not 2 <= fewest <= MAX_LABELS:  # noqa: PLR2004 - a label has two values at least
@@ -98,9 +100,7 @@ def _fewest_values(rest: list[Sequence[str]], first: list[str], *, without: int)
     return likely[0]
 
 
-def _is_header(
-    first: list[str], rest: list[Sequence[str]], label: int, wanted: Wanted, *, by_content: bool
-) -> bool:
+def _is_header(first: list[str], rest: list[Sequence[str]], label: int, wanted: Wanted, *, by_content: bool) -> bool:
     """Say whether the first record names the columns: it does where its names were used, else if it is unlike a row."""
     if not by_content and wanted.text is None and wanted.label is None:
         return True

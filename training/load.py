@@ -20,7 +20,8 @@ from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
 from worker.core.rows import BadRow, open_rows
 
-_SAMPLE_RECORDS = 1_000
+_SAMPLE_RECORDS = 20_000
+"""From which columns are told: many, because files are often sorted by label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ def load(source: Source, dialect: Dialect, wanted: Wanted) -> Loaded:
 
     Raises InvalidInput for what makes the file as a whole unreadable, and TransientError from a bucket.
     """
-    columns = choose_columns(_sample(source, dialect), wanted)
+    sample = _sample(source, dialect)
+    columns = choose_columns(sample, wanted)
     digest = hashlib.sha256()
-    reader = open_rows(_hashed(source.chunks(), digest), _with_columns(source, dialect, columns))
+    reader = open_rows(_hashed(source.chunks(), digest), _with_columns(dialect, columns, sample[0]))
     examples: list[Example] = []
     dropped: Counter[str] = Counter()
     for row in reader:
@@ -79,13 +81,10 @@ def _sample(source: Source, dialect: Dialect) -> list[list[str]]:
     return rows
 
 
-def _with_columns(source: Source, dialect: Dialect, columns: Columns) -> Dialect:
+def _with_columns(dialect: Dialect, columns: Columns, first: list[str]) -> Dialect:
     """Return the dialect with the text's column, by name where there is a header."""
-    without = msgspec.structs.replace(dialect, header=False, text_column=str(columns.text + 1), id_column=None)
-    if not columns.header:
-        return without
-    names = _sample(source, dialect)[0]
-    return msgspec.structs.replace(without, header=True, text_column=names[columns.text])
+    text = first[columns.text] if columns.header else str(columns.text + 1)
+    return msgspec.structs.replace(dialect, header=columns.header, text_column=text, id_column=None)
 
 
 def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

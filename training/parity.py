@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.errors import ParityError
 from training.evaluate import HeldOut
 from worker.core.compiled import CompiledModel
 from worker.core.model_files import TOLERANCE
 
 _BLOCK = 2_000
 """Texts that are scored at once, so that memory stays bounded."""
-
-
-class ParityError(Exception):
-    """The compiled model disagrees with scikit-learn; nothing was exported."""
 
 
 def check_parity(compiled: CompiledModel, held_out: HeldOut) -> float:

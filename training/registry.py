@@ -6,24 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloud.objects import ContentConflict, ObjectNotFound, Objects, PreconditionFailed
-from cloud.once import crc32c, put_once
+from cloud.objects import MAX_PUT_BYTES, ObjectNotFound, Objects, PreconditionFailed
+from cloud.once import crc32c, expect_same, put_once, replace_once
 from schemas.codec import decode, encode
 from schemas.errors import InvalidInput
 from schemas.models import Alias, ModelManifest
+from training.errors import AliasMoved
 from training.export import Export
 from worker.core.model_files import MANIFEST, read_manifest, sha256
 from worker.core.naming import model_alias, model_file, model_folder
 
-_ONE_REQUEST_BYTES = 8 * 1024 * 1024
-"""The most that `Objects.put` takes."""
 _MAX_ALIAS_BYTES = 10_000
 _JSON = "application/json"
 _BINARY = "application/octet-stream"
-
-
-class AliasMoved(Exception):  # noqa: N818 - a fact, which the caller reports
-    """Another process moved the alias between our reading and writing it."""
 
 
 def store(objects: Objects, export: Export) -> bool:
@@ -87,20 +82,18 @@ def point(objects: Objects, model: str, version: str, manifest_sha256: str) -> A
         return before
     alias = Alias(version=version, manifest_sha256=manifest_sha256, previous=before.version if before else None)
     try:
-        objects.put(model_alias(model), encode(alias), content_type=_JSON, if_generation=generation)
+        replace_once(objects, model_alias(model), encode(alias), content_type=_JSON, if_generation=generation)
     except PreconditionFailed:
-        # Also the answer to a try of ours that succeeded unheard.
-        if current(objects, model)[0] != alias:
-            raise AliasMoved(
-                f"Another process changed the current version of {model} at the same moment; nothing was changed here. "
-                "Look with 'reviewmill models list' and run the command again."
-            ) from None
+        raise AliasMoved(
+            f"Another process changed the current version of {model} at the same moment; nothing was changed here. "
+            "Look with 'reviewmill models list' and run the command again."
+        ) from None
     return alias
 
 
 def _put(objects: Objects, name: str, data: bytes) -> None:
     """`put_once` for files of any size."""
-    if len(data) <= _ONE_REQUEST_BYTES:
+    if len(data) <= MAX_PUT_BYTES:
         put_once(objects, name, data, content_type=_BINARY)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -109,8 +102,4 @@ def _put(objects: Objects, name: str, data: bytes) -> None:
         try:
             objects.put_file(name, path, content_type=_BINARY, if_generation=0)
         except PreconditionFailed:
-            there = objects.info(name)
-            if (there.size, there.crc32c) != (len(data), crc32c(data)):
-                raise ContentConflict(
-                    f"{objects.uri}/{name} already holds other bytes than those to be written."
-                ) from None
+            expect_same(objects, name, size=len(data), crc32c=crc32c(data))

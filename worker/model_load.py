@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cloud.objects import ObjectNotFound, Objects
+from cloud.objects import ObjectNotFound, Objects, TransientError
 from schemas.errors import InvalidInput
 from schemas.models import ModelManifest
 from worker.core.compiled import InvalidModel, unpack
@@ -27,8 +27,11 @@ from worker.core.scorer import Scores
 Path = Literal["compiled", "scikit-learn"]
 
 
-class ModelUnavailable(Exception):  # noqa: N818 - a fact about our side, which callers give messages back for
-    """A model cannot be served for a reason that is ours, not the request's; the sentence says which and why."""
+class ModelUnavailable(TransientError):  # noqa: N818 - reads as the fact it is
+    """A model cannot be served for a reason that is ours, not the request's; the sentence says which and why.
+
+    Transient for the message that asked: it is given back, and can be scored once the model is mended or replaced.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def load_version(
     """Return a model version whose digests, labels and golden scores are all as its manifest says.
 
     `expected_sha256` is the manifest's digest in the alias; None for a version that a request names. Blocks for the
-    downloads. Raises InvalidInput("unknown_version"), ModelUnavailable and TransientError.
+    downloads. Raises InvalidInput("unknown_version"), ModelUnavailable and other TransientErrors.
     """
     try:
         data, _ = objects.get(model_file(name, version, MANIFEST))

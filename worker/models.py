@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from cloud.objects import ObjectNotFound, Objects, TransientError
+from cloud.objects import CloudSetupError, ObjectNotFound, Objects, TransientError
 from schemas.codec import decode
 from schemas.errors import InvalidInput
 from schemas.models import Alias
@@ -50,7 +50,7 @@ class ModelStore:
         """Return the model that a request names; the default classifier and its current version where it names none.
 
         Blocks while a version loads. Raises InvalidInput("unknown_model" | "unknown_version") for the request's fault,
-        and ModelUnavailable or TransientError for ours.
+        and ModelUnavailable or another TransientError for ours.
         """
         name = canonical_model(model)
         if version is None:
@@ -89,7 +89,8 @@ class _Versions:
         if not _VERSION.fullmatch(version):
             raise unknown_version(name)
         with self._lock:
-            if self._unknown.get(key, float("-inf")) > self._now():
+            # An alias is proof that the version was written, perhaps since a request named it in vain.
+            if expected_sha256 is None and self._unknown.get(key, float("-inf")) > self._now():
                 raise unknown_version(name)
             turn = self._loading.setdefault(key, threading.Lock())
         with turn:
@@ -111,11 +112,14 @@ class _Versions:
         except InvalidInput:
             self._remember_unknown(key)
             raise
-        with self._lock:
-            self._loaded[key] = model
-            while len(self._loaded) > self._keep:
-                evicted, _ = self._loaded.popitem(last=False)
-                self._loading.pop(evicted, None)
+        else:
+            with self._lock:
+                self._loaded[key] = model
+                while len(self._loaded) > self._keep:
+                    self._loaded.popitem(last=False)
+        finally:
+            with self._lock:
+                self._loading.pop(key, None)
         log.info("Loaded %s version %s (%s).", model.name, model.version, model.path)
         return model
 
@@ -125,7 +129,6 @@ class _Versions:
             if len(self._unknown) >= _MAX_UNKNOWN:
                 self._unknown.clear()
             self._unknown[key] = self._now() + self._check_every_s
-            self._loading.pop(key, None)
 
 
 class _Current:
@@ -170,8 +173,8 @@ class _Current:
             data, info = self._objects.get(model_alias(self._name))
         except ObjectNotFound:
             raise ModelUnavailable(
-                f"{self._objects.uri} has no current version of {self._name}. Train one with 'reviewmill train', or set "
-                "REVIEWMILL_MODELS to the bucket that has."
+                f"{self._objects.uri} has no current version of {self._name}. "
+                "Train one with 'reviewmill train', or set REVIEWMILL_MODELS to the bucket that has one."
             ) from None
         self._seen_generation = info.generation
         try:
@@ -191,8 +194,8 @@ class _Current:
                 return
             self.loaded = self._load()
             log.info("%s: now serving version %s.", self._name, self.loaded.version)
-        except TransientError as error:
-            self._seen_generation = before  # look again at the next check
-            log.warning("%s: no look at the alias now (%s); version %s goes on.", self._name, error, last_good.version)
         except (ModelUnavailable, ObjectNotFound) as error:
             log.error("%s: version %s goes on. %s", self._name, last_good.version, error)  # noqa: TRY400 - no bug of ours
+        except (TransientError, CloudSetupError) as error:
+            self._seen_generation = before  # look again at the next check
+            log.warning("%s: version %s goes on, the alias could not be read: %s", self._name, last_good.version, error)

@@ -1,0 +1,47 @@
+"""What the commands of this package share: how they end, and how they say why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from cloud.objects import CloudSetupError, ContentConflict, Objects, TransientError
+from schemas.errors import InvalidInput
+from training.errors import AliasMoved, ParityError
+from worker.core.compiled_errors import InvalidModel
+from worker.settings import InvalidSettings, Settings
+
+DONE, NOT_DONE, WRONG_USE = 0, 1, 2
+
+
+def open_bucket(uri: str, settings: Settings) -> Objects:
+    """Return the objects of `gs://bucket` or of a folder. Raises InvalidInput for an address that is neither."""
+    from cloud.connect import open_objects  # noqa: PLC0415 - clients take a second to import; --help comes first
+
+    try:
+        return open_objects(uri, timeout_s=settings.storage_timeout_s)
+    except ValueError as error:
+        raise InvalidInput("bad_address", f"{uri!r} cannot be opened: {error}") from None
+
+
+def say(message: str) -> None:
+    """Print a line for people on stderr, so that stdout holds results only."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def finish(prog: str, work: Callable[[], int]) -> int:
+    """Run a command's work and return its exit status; expected failures become one sentence, never a traceback."""
+    try:
+        return work()
+    except InvalidInput as error:
+        say(f"{prog}: {error.reason}")
+        return WRONG_USE
+    except (InvalidSettings, CloudSetupError) as error:
+        say(f"{prog}: {error}")
+        return WRONG_USE
+    except InvalidModel as error:
+        say(f"{prog}: the version is refused: {error.reason}. Nothing was changed; name another version.")
+        return NOT_DONE
+    except (AliasMoved, ContentConflict, ParityError, TransientError) as error:
+        say(f"{prog}: {error}")
+        return NOT_DONE
