@@ -34,6 +34,10 @@ class ModelUnavailable(TransientError):  # noqa: N818 - reads as the fact it is
     """
 
 
+class ModelMissing(ModelUnavailable):
+    """The models bucket has no current version of this model."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A verified model version. Immutable; any number of threads may score with it."""

@@ -15,9 +15,9 @@ from schemas.models import Alias
 from schemas.names import MODEL_NAMES, canonical_model
 from worker.core.kernel import KernelSupply
 from worker.core.naming import model_alias
-from worker.model_load import LoadedModel, ModelUnavailable, load_version, unknown_version
+from worker.model_load import LoadedModel, ModelMissing, ModelUnavailable, load_version, unknown_version
 
-__all__ = ["LoadedModel", "ModelStore", "ModelUnavailable"]
+__all__ = ["LoadedModel", "ModelMissing", "ModelStore", "ModelUnavailable"]
 
 log = logging.getLogger("reviewmill.models")
 
@@ -172,7 +172,7 @@ class _Current:
         try:
             data, info = self._objects.get(model_alias(self._name))
         except ObjectNotFound:
-            raise ModelUnavailable(
+            raise ModelMissing(
                 f"{self._objects.uri} has no current version of {self._name}. "
                 "Train one with 'reviewmill train', or set REVIEWMILL_MODELS to the bucket that has one."
             ) from None

@@ -48,6 +48,11 @@ class PullWorker:
         self._stop = stop
         self._now = now
 
+    @property
+    def name(self) -> str:
+        """The subscription's name."""
+        return self._subscription.name
+
     def run(self) -> None:
         """Pull, handle and acknowledge until stopped; what was pulled by then is finished or given back.
 

@@ -1,0 +1,118 @@
+"""`reviewmill worker`: pulls and scores until stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+from cloud import connect
+from cloud.objects import CloudSetupError, TransientError
+from schemas.names import DEFAULT_MODEL, MODEL_NAMES
+from worker.log import configure_logging
+from worker.models import ModelMissing, ModelStore
+from worker.settings import InvalidSettings, Settings, load_settings
+from worker.subscriber import PullWorker
+
+_log = logging.getLogger("reviewmill.worker")
+
+DRAIN_S = 8.0
+"""How long a stop may take: below the 10 s between SIGTERM and SIGKILL on Cloud Run."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the worker; 0 after a stop, 1 when it had to give up, 2 when it cannot start."""
+    _parser().parse_args(argv)
+    try:
+        settings = load_settings(os.environ)
+        configure_logging(settings.log_level)
+        connect.require_reachable(os.environ, "pubsub", "storage")
+        return _run(settings)
+    except (InvalidSettings, CloudSetupError, TransientError, ValueError) as error:
+        print(f"reviewmill worker: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="reviewmill worker",
+        description=(
+            "Pull review messages and bucket notifications, score them in batches, and store what became of every "
+            "row. Runs until SIGTERM or Ctrl-C; then it finishes its batch, gives the rest back and exits with 0. Any "
+            "number of workers can share the subscriptions. All settings are environment variables; README.md lists "
+            "them. Exit status: 0 stopped, 1 gave up while running, 2 could not start."
+        ),
+        epilog="example: REVIEWMILL_MODELS=gs://my-models GOOGLE_CLOUD_PROJECT=my-project reviewmill worker",
+    )
+
+
+def _run(settings: Settings) -> int:
+    # The client libraries take seconds to import: not for --help.
+    from worker.wiring import build_worker  # noqa: PLC0415
+
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    for service, address in connect.emulators(os.environ).items():
+        _log.warning("using the %s emulator at %s", service, address)
+    with build_worker(settings, stop) as parts:
+        _require_models(parts.models)
+        faults: list[CloudSetupError] = []
+        threads = [
+            threading.Thread(target=_pull, args=(pull, stop, faults), name=pull.name, daemon=True)
+            for pull in parts.pull_workers
+        ]
+        for thread in threads:
+            thread.start()
+        _log.info("ready: pulling from %s", " and ".join(pull.name for pull in parts.pull_workers))
+        stop.wait()
+        _drain(threads)
+    for fault in faults:
+        print(f"reviewmill worker: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        _log.info("%s: finishing the batch, giving back the rest", signal.Signals(number).name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+
+def _require_models(models: ModelStore) -> None:
+    """Refuse to start without the default model, or with a model that is not what its manifest says."""
+    for name in MODEL_NAMES:
+        try:
+            model = models.resolve(name, None)
+        except ModelMissing as error:
+            if name == DEFAULT_MODEL:
+                raise
+            _log.warning("requests for %s will be given back: %s", name, error)
+        else:
+            _log.info("serving %s version %s", model.name, model.version)
+
+
+def _pull(pull: PullWorker, stop: threading.Event, faults: list[CloudSetupError]) -> None:
+    try:
+        pull.run()
+    except CloudSetupError as error:
+        faults.append(error)
+    finally:
+        # One subscription that cannot be pulled stops the other too: a worker that does half its work looks healthy.
+        stop.set()
+
+
+def _drain(threads: list[threading.Thread]) -> None:
+    """Wait for the batches in hand; what is not done by then is delivered again when its lease ends."""
+    deadline = time.monotonic() + DRAIN_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            _log.warning("%s did not finish within %.0f s; its messages will be delivered again", thread.name, DRAIN_S)
+    _log.info("stopped")
