@@ -18,6 +18,21 @@ def crc32c(data: bytes) -> str:
     return to_text(int(google_crc32c.value(data)))
 
 
+class Checksum:
+    """The CRC32C of data that arrives in pieces. For one thread."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes) -> None:
+        """Add the next piece."""
+        self._value = int(google_crc32c.extend(self._value, data))
+
+    def text(self) -> str:
+        """Return base64 of the CRC32C of all pieces so far."""
+        return to_text(self._value)
+
+
 def to_text(value: int) -> str:
     """Return base64 of a CRC32C's four bytes, big-endian."""
     return base64.b64encode(value.to_bytes(4, "big")).decode()

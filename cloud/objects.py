@@ -33,6 +33,10 @@ class CloudSetupError(Exception):
     """
 
 
+class PermissionMissing(CloudSetupError):  # noqa: N818 - a fact
+    """The credentials work and do not allow the call."""
+
+
 class ContentConflict(Exception):  # noqa: N818 - a fact, raised as an alarm
     """A create-only name already holds other bytes: two different results claim to be the same one."""
 

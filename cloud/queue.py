@@ -14,6 +14,8 @@ MAX_DATA_BYTES = 9_000_000
 _MAX_ATTRIBUTES = 100
 _MAX_KEY_BYTES = 256
 _MAX_VALUE_BYTES = 1024
+# The client library takes attributes as keyword arguments, beside these of its own.
+_RESERVED_KEYS = frozenset({"self", "topic", "data", "ordering_key", "retry", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +93,7 @@ def check_message(data: bytes, attributes: Mapping[str, str]) -> None:
     for key, value in attributes.items():
         if not key or key.startswith("goog") or len(key.encode()) > _MAX_KEY_BYTES:
             raise ValueError(f"{key!r} cannot be an attribute's name: 1 to {_MAX_KEY_BYTES} bytes, not goog…")
+        if key in _RESERVED_KEYS:
+            raise ValueError(f"{key!r} cannot be an attribute's name: the client library uses it itself")
         if len(value.encode()) > _MAX_VALUE_BYTES:
             raise ValueError(f"the attribute {key!r} may hold {_MAX_VALUE_BYTES:,} bytes: {len(value.encode()):,}")

@@ -1,0 +1,245 @@
+"""The object port over Cloud Storage, or over a server that speaks its JSON API (STORAGE_EMULATOR_HOST)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cloud.crc import Checksum
+from cloud.gcs_calls import Calls
+from cloud.gcs_client import build_client
+from cloud.gcs_compose import compose_tree
+from cloud.gcs_upload import ResumableUpload
+from cloud.objects import (
+    MAX_PUT_BYTES,
+    CloudSetupError,
+    ObjectInfo,
+    ObjectNotFound,
+    TransientError,
+    check_name,
+    check_put,
+)
+
+T = TypeVar("T")
+
+_PAGE = 1000
+_FIELDS = "items(name,generation,size,crc32c,contentType,contentEncoding,metadata,updated),nextPageToken"
+# How often `get` begins again because the object was replaced between its two requests.
+_GET_TRIES = 5
+
+
+class GcsObjects:
+    """One bucket. Every call ends within about `timeout_s` seconds (a stream and a file: each piece of 8 MiB).
+
+    Building it reads credentials and connects to nothing else. Raises CloudSetupError without credentials.
+    """
+
+    def __init__(self, bucket: str, *, timeout_s: float = 8.0) -> None:
+        self._client, self._session = build_client()
+        self._bucket = self._client.bucket(bucket)
+        self._calls = Calls(timeout_s)
+
+    @property
+    def uri(self) -> str:
+        """`gs://bucket`."""
+        return f"gs://{self._bucket.name}"
+
+    def put(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str,
+        if_generation: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        """See `Objects.put`. One multipart request, whose CRC32C the service checks before it stores anything."""
+        check_put(name, data)
+
+        def attempt(timeout_s: float) -> ObjectInfo:
+            blob = self._new_blob(name, metadata)
+            blob.upload_from_file(
+                io.BytesIO(data),
+                size=len(data),
+                content_type=content_type,
+                if_generation_match=if_generation,
+                checksum="crc32c",
+                timeout=timeout_s,
+                retry=None,
+            )
+            return _info(blob)
+
+        return self._run(name, attempt, writing=True)
+
+    def put_file(
+        self, name: str, path: Path, *, content_type: str, if_generation: int, metadata: Mapping[str, str] | None = None
+    ) -> ObjectInfo:
+        """See `Objects.put_file`. Up to 8 MiB as `put`; above, in pieces that go on where a connection broke."""
+        if path.stat().st_size <= MAX_PUT_BYTES:
+            data = path.read_bytes()
+            return self.put(name, data, content_type=content_type, if_generation=if_generation, metadata=metadata)
+        check_name(name)
+        upload = ResumableUpload(path, self._session, self._calls, self._where(name))
+
+        def begin(timeout_s: float) -> str:
+            blob = self._new_blob(name, metadata)
+            blob.crc32c = upload.crc32c  # the service refuses other bytes
+            return str(
+                blob.create_resumable_upload_session(
+                    content_type=content_type,
+                    size=upload.size,
+                    if_generation_match=if_generation,
+                    checksum=None,
+                    timeout=timeout_s,
+                    retry=None,
+                )
+            )
+
+        return self.info(name, generation=upload.send(self._run(name, begin, writing=True)))
+
+    def get(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
+        """See `Objects.get`. Two requests: what is known of the object, and the bytes of that generation."""
+        for _ in range(_GET_TRIES):
+            info = self.info(name, generation=generation)
+            try:
+                return self._run(name, partial(self._download, name, info.generation)), info
+            except ObjectNotFound:
+                if generation is not None:
+                    raise
+        raise TransientError(f"{self._where(name)} was replaced again and again while it was read")
+
+    def info(self, name: str, *, generation: int | None = None) -> ObjectInfo:
+        """See `Objects.info`."""
+        check_name(name)
+
+        def attempt(timeout_s: float) -> ObjectInfo:
+            blob = self._bucket.blob(name, generation=generation)
+            blob.reload(timeout=timeout_s, retry=None)
+            return _info(blob)
+
+        return self._run(name, attempt)
+
+    def stream(self, name: str, *, generation: int, start: int = 0) -> Iterator[bytes]:
+        """See `Objects.stream`. A request for each 8 MiB: no connection is held open while the reader works."""
+        info = self.info(name, generation=generation)
+        return self._pieces(info, start)
+
+    def listing(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See `Objects.listing`. A request for each thousand objects, when the reader gets there."""
+        token: str | None = None
+        while True:
+            infos, token = self._run(prefix, partial(self._page, prefix, token))
+            yield from infos
+            if not token:
+                return
+
+    def compose(self, sources: list[str], target: str, *, content_type: str) -> ObjectInfo:
+        """See `Objects.compose`. Above 32 sources, temporary objects under `tmp/compose/` are made and deleted."""
+        return compose_tree(self, self._compose_once, sources, target, content_type=content_type)
+
+    def delete(self, name: str) -> None:
+        """See `Objects.delete`."""
+        check_name(name)
+        try:
+            self._run(name, lambda timeout_s: self._bucket.blob(name).delete(timeout=timeout_s, retry=None))
+        except ObjectNotFound:
+            return
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+        self._session.close()  # type: ignore[no-untyped-call] # google-auth has no annotations here
+
+    def _where(self, name: str) -> str:
+        return f"{self.uri}/{name}"
+
+    def _run(self, name: str, attempt: Callable[[float], T], *, writing: bool = False) -> T:
+        """Run one call about an object; a write that finds nothing there lacks the bucket itself."""
+        try:
+            return self._calls.run(self._where(name), attempt)
+        except ObjectNotFound as error:
+            if not writing:
+                raise
+            raise CloudSetupError(f"{self.uri}: the bucket does not exist; create it, or correct its name") from error
+
+    def _new_blob(self, name: str, metadata: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - the client library has no types
+        blob = self._bucket.blob(name)
+        if metadata:
+            blob.metadata = dict(metadata)
+        return blob
+
+    def _download(self, name: str, generation: int, timeout_s: float) -> bytes:
+        blob = self._bucket.blob(name, generation=generation)
+        return bytes(blob.download_as_bytes(raw_download=True, checksum="crc32c", timeout=timeout_s, retry=None))
+
+    def _pieces(self, info: ObjectInfo, start: int) -> Iterator[bytes]:
+        checksum = Checksum()
+        at = start
+        while at < info.size:
+            piece = self._piece(info, at, min(at + MAX_PUT_BYTES, info.size))
+            checksum.update(piece)
+            at += len(piece)
+            yield piece
+        if start == 0 and (found := checksum.text()) != info.crc32c:
+            raise TransientError(f"{self._where(info.name)} arrived with crc32c {found}, stored is {info.crc32c}")
+
+    def _piece(self, info: ObjectInfo, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to before `end`; a try that breaks off is continued where it broke."""
+        received = io.BytesIO()
+
+        def attempt(timeout_s: float) -> None:
+            blob = self._bucket.blob(info.name, generation=info.generation)
+            blob.download_to_file(
+                received,
+                start=start + received.tell(),
+                end=end - 1,
+                raw_download=True,
+                checksum=None,  # the service has one of the whole object only; it is checked at the stream's end
+                timeout=timeout_s,
+                retry=None,
+            )
+            if received.tell() < end - start:
+                raise ConnectionError(f"{received.tell():,} of {end - start:,} bytes arrived")
+
+        self._run(info.name, attempt)
+        return received.getvalue()
+
+    def _page(self, prefix: str, token: str | None, timeout_s: float) -> tuple[list[ObjectInfo], str | None]:
+        found = self._client.list_blobs(
+            self._bucket,
+            prefix=prefix or None,
+            page_token=token,
+            page_size=_PAGE,
+            fields=_FIELDS,
+            timeout=timeout_s,
+            retry=None,
+        )
+        infos = [_info(blob) for blob in next(found.pages, ())]
+        return infos, found.next_page_token
+
+    def _compose_once(self, sources: Sequence[str], target: str, content_type: str) -> ObjectInfo:
+        def attempt(timeout_s: float) -> ObjectInfo:
+            blob = self._bucket.blob(target)
+            blob.content_type = content_type
+            parts = [self._bucket.blob(source) for source in sources]
+            blob.compose(parts, if_generation_match=0, timeout=timeout_s, retry=None)
+            return _info(blob)
+
+        return self._run(target, attempt)
+
+
+def _info(blob: Any) -> ObjectInfo:  # noqa: ANN401 - the client library has no types
+    """Return what the client knows of an object that it has just written or read."""
+    return ObjectInfo(
+        name=blob.name,
+        generation=int(blob.generation),
+        size=int(blob.size),
+        crc32c=blob.crc32c,
+        content_type=blob.content_type or "application/octet-stream",
+        content_encoding=blob.content_encoding,
+        metadata=dict(blob.metadata or {}),
+        updated=blob.updated.timestamp() if blob.updated else 0.0,
+    )
