@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from cloud.objects import Objects
+from cloud.objects import Objects, TransientError
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
@@ -58,16 +58,20 @@ def run_job(
     *,
     publish_completion: Callable[[Completion], object],
     clock: Callable[[], float],
+    stopping: Callable[[], bool] = lambda: False,
 ) -> JobManifest:
     """Score an uploaded file, store what became of every row, and say so; return the job's manifest.
 
     Safe to call again at any time: finished parts are skipped, a finished job only announces itself again (the
     message after the manifest could have been lost; its `job` attribute tells repeats). A fault of the upload ends
     in a manifest of state `failed`. Blocks; raises TransientError and ModelUnavailable where trying again later can
-    help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds.
+    help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds; a job that is `stopping` ends with
+    TransientError before its next part.
     """
     job = job_id(upload.bucket, upload.name, upload.generation)
-    manifest = JobStore(places.results, job).manifest() or _Job(job, upload, places, rules, Meter(clock)).run()
+    manifest = (
+        JobStore(places.results, job).manifest() or _Job(job, upload, places, rules, Meter(clock), stopping).run()
+    )
     name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
     publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))
     return manifest
@@ -76,7 +80,10 @@ def run_job(
 class _Job:
     """One worker's run of one job."""
 
-    def __init__(self, job: str, upload: Upload, places: JobPlaces, rules: JobRules, meter: Meter) -> None:
+    def __init__(
+        self, job: str, upload: Upload, places: JobPlaces, rules: JobRules, meter: Meter, stopping: Callable[[], bool]
+    ) -> None:
+        self._stopping = stopping
         self._meter = meter
         self._rules = rules
         self._models = places.models
@@ -124,6 +131,8 @@ class _Job:
         while True:
             record = self._store.part(number)
             if record is None:
+                if self._stopping():
+                    raise TransientError(f"this worker is stopping; job {spec.job} goes on at part {number}")
                 rows = rows or self._file.rows(spec, place)
                 record = self._make_part(spec, number, rows)
             else:

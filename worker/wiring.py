@@ -61,7 +61,7 @@ def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerPa
     models = _models(settings)
     completions = connect.open_topic(settings.project, settings.completions_topic)
     announce = _Announcer(lambda: completions)
-    dispatcher = _dispatcher(settings, models, announce, stop)
+    dispatcher = _dispatcher(settings, models, announce, stop.is_set)
     limits = BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_age_s)
     reviews = connect.open_subscription(settings.project, settings.reviews_subscription)
     uploads = connect.open_subscription(settings.project, settings.uploads_subscription)
@@ -102,7 +102,7 @@ def _dispatcher(
     settings: Settings,
     models: ModelStore,
     announce: Callable[[Completion], object],
-    stop: threading.Event | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Dispatcher:
     results = connect.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
     uploads = connect.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
@@ -117,7 +117,7 @@ def _dispatcher(
         # An event can name any bucket; only the one that was agreed on is read.
         if f"gs://{upload.bucket}" != settings.uploads.rstrip("/"):
             raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
-        return run_job(upload, places, rules, publish_completion=announce, clock=time.monotonic)
+        return run_job(upload, places, rules, publish_completion=announce, clock=time.monotonic, stopping=stopping)
 
     return Dispatcher(partial(process, models=models, results=ResultsStore(results)), run_upload)
 
