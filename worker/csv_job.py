@@ -65,12 +65,13 @@ def run_job(
     Safe to call again at any time: finished parts are skipped, a finished job only announces itself again (the
     message after the manifest could have been lost; its `job` attribute tells repeats). A fault of the upload ends
     in a manifest of state `failed`. Blocks; raises TransientError and ModelUnavailable where trying again later can
-    help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds; a job that is `stopping` ends with
-    TransientError before its next part.
+    help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds. A job that is
+    `stopping` raises TransientError before its next part.
     """
     job = job_id(upload.bucket, upload.name, upload.generation)
     manifest = (
-        JobStore(places.results, job).manifest() or _Job(job, upload, places, rules, Meter(clock), stopping).run()
+        JobStore(places.results, job).manifest()
+        or _Job(job, upload, places, rules, meter=Meter(clock), stopping=stopping).run()
     )
     name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
     publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))
@@ -81,7 +82,14 @@ class _Job:
     """One worker's run of one job."""
 
     def __init__(
-        self, job: str, upload: Upload, places: JobPlaces, rules: JobRules, meter: Meter, stopping: Callable[[], bool]
+        self,
+        job: str,
+        upload: Upload,
+        places: JobPlaces,
+        rules: JobRules,
+        *,
+        meter: Meter,
+        stopping: Callable[[], bool],
     ) -> None:
         self._stopping = stopping
         self._meter = meter
