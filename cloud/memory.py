@@ -1,4 +1,4 @@
-"""The object port in memory, with the semantics of Cloud Storage: for tests, and for work that leaves nothing behind."""
+"""The object port in memory, with the semantics of Cloud Storage, for tests and work that leaves nothing behind."""
 
 from __future__ import annotations
 

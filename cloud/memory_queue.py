@@ -26,7 +26,7 @@ class _Held:
     free_from: float = 0.0
     """When it may be delivered (again), by `now`."""
     attempts: int = 0
-    ack_ids: set[str] = field(default_factory=set)
+    ack_ids: list[str] = field(default_factory=list)
 
 
 class MemoryTopic:
@@ -115,15 +115,19 @@ class MemorySubscription:
     def acknowledge(self, ack_ids: Sequence[str]) -> None:
         """See `Subscription.acknowledge`."""
         with self._changed:
-            for held in self._of(ack_ids):
-                self._drop(held)
+            for ack_id in ack_ids:
+                held = self._deliveries.get(ack_id)
+                if held is not None:
+                    self._drop(held)
 
     def extend(self, ack_ids: Sequence[str], *, seconds: int) -> None:
         """See `Subscription.extend`. A lease that has ended stays ended."""
         with self._changed:
-            for held in self._of(ack_ids):
-                if held.free_from > self._now():
-                    held.free_from = self._now() + seconds
+            moment = self._now()
+            for ack_id in ack_ids:
+                held = self._deliveries.get(ack_id)
+                if held is not None and held.ack_ids[-1] == ack_id and held.free_from > moment:
+                    held.free_from = moment + seconds
             self._changed.notify_all()
 
     def give_back(self, ack_ids: Sequence[str]) -> None:
@@ -160,7 +164,7 @@ class MemorySubscription:
         held.attempts += 1
         held.free_from = moment + self._ack_deadline_s
         ack_id = f"{self._name}:{held.message_id}:{held.attempts}"
-        held.ack_ids.add(ack_id)
+        held.ack_ids.append(ack_id)
         self._deliveries[ack_id] = held
         return Received(
             ack_id=ack_id,
@@ -170,9 +174,6 @@ class MemorySubscription:
             attributes=held.attributes,
             delivery_attempt=held.attempts if self._dead_letters is not None else 0,
         )
-
-    def _of(self, ack_ids: Sequence[str]) -> list[_Held]:
-        return [self._deliveries[ack_id] for ack_id in ack_ids if ack_id in self._deliveries]
 
     def _drop(self, held: _Held) -> None:
         self._held.pop(held.message_id, None)
