@@ -20,7 +20,7 @@ EMULATOR_VARIABLES = ("PUBSUB_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
 
 _NO_EMULATOR = """reviewmill emulator setup: {missing}, and this command never touches a real project.
   - To set up the local cloud, start it with `reviewmill local` (it runs this step itself), or set both:
-    PUBSUB_EMULATOR_HOST=127.0.0.1:8085  STORAGE_EMULATOR_HOST=http://127.0.0.1:9023
+    PUBSUB_EMULATOR_HOST=127.0.0.1:8085  STORAGE_EMULATOR_HOST=http://127.0.0.1:9199
   - To set up a real project, use the Terraform in deploy/."""
 
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "retries and dead letters, buckets, and the notification that announces uploaded CSVs. Safe to repeat:\n"
         "what exists is kept and, where it differs, brought to the plan. Names come from the settings\n"
         "(REVIEWMILL_… variables).",
-        epilog="example:\n  PUBSUB_EMULATOR_HOST=127.0.0.1:8085 STORAGE_EMULATOR_HOST=http://127.0.0.1:9023 \\\n"
+        epilog="example:\n  PUBSUB_EMULATOR_HOST=127.0.0.1:8085 STORAGE_EMULATOR_HOST=http://127.0.0.1:9199 \\\n"
         "    reviewmill emulator setup",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
