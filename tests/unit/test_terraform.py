@@ -1,0 +1,157 @@
+"""The Terraform agrees with the program: names, numbers, variables, grants. `terraform` itself checks the format.
+
+The provider cannot be had everywhere, so nothing here plans or applies.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from emulator.topology import SubscriptionPlan, plan
+from worker.settings import Settings, describe_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(DEPLOY.glob("*.tf")))
+
+
+def _blocks(kind: str) -> dict[str, str]:
+    """Return the bodies of the resources of a type by their local name (formatted, a block ends with `}` at margin)."""
+    found = re.findall(rf'^resource "{kind}" "(\w+)" \{{\n(.*?)^\}}', TEXT, re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+def _value(body: str, key: str) -> str:
+    match = re.search(rf'^\s*{key}\s*= (?:"([^"]*)"|(\S+))', body, re.MULTILINE)
+    assert match, f"{key} is not in {body}"
+    return match[1] if match[1] is not None else match[2]
+
+
+def _local(name: str) -> str:
+    return _value(TEXT, name)
+
+
+def test_format_is_terraforms() -> None:
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("terraform is not on the path")
+    done = subprocess.run(
+        [terraform, "fmt", "-check", "-recursive", str(DEPLOY)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_topics_are_those_of_the_plan() -> None:
+    topics = {_value(body, "name") for body in _blocks("google_pubsub_topic").values()}
+    assert topics == set(plan(Settings()).topics)
+
+
+def test_there_are_as_many_subscriptions_as_in_the_plan() -> None:
+    names = {_value(body, "name") for body in _blocks("google_pubsub_subscription").values()}
+    assert names == {each.name for each in plan(Settings()).subscriptions}
+
+
+@pytest.mark.parametrize("wanted", plan(Settings()).subscriptions, ids=lambda each: each.name)
+def test_subscription_has_the_plans_topic_retries_and_dead_letters(wanted: SubscriptionPlan) -> None:
+    body = _blocks("google_pubsub_subscription")[wanted.name.replace("-", "_")]
+    topic = wanted.topic.replace("-", "_")
+    assert f"google_pubsub_topic.{topic}.id" in _value(body, "topic")
+    assert _value(body, "ack_deadline_seconds") == "local.ack_deadline_s"
+    assert _value(body, "minimum_backoff") == "local.min_backoff"
+    assert _value(body, "maximum_backoff") == "local.max_backoff"
+    assert 'ttl = ""' in body, "an idle subscription would expire with its messages"
+    if wanted.dead_letter_topic is None:
+        assert "dead_letter_policy" not in body
+    else:
+        assert _value(body, "dead_letter_topic") == "google_pubsub_topic.dead_letters.id"
+        assert _value(body, "max_delivery_attempts") == "local.max_attempts"
+
+
+def test_numbers_are_the_plans() -> None:
+    pulled = next(each for each in plan(Settings()).subscriptions if each.dead_letter_topic)
+    assert _local("ack_deadline_s") == str(pulled.ack_deadline_s)
+    assert _local("max_attempts") == str(pulled.max_attempts)
+    assert _local("min_backoff") == f"{pulled.min_backoff_s}s"
+    assert _local("max_backoff") == f"{pulled.max_backoff_s}s"
+
+
+def test_pubsubs_agent_may_forward_dead_letters() -> None:
+    forward = _blocks("google_pubsub_topic_iam_member")["agent_forwards_dead_letters"]
+    assert _value(forward, "role") == "roles/pubsub.publisher"
+    taken = {
+        re.sub(r".*\.(\w+)\[0\]\.id", r"\1", _value(body, "subscription"))
+        for body in _blocks("google_pubsub_subscription_iam_member").values()
+        if _value(body, "member") == "local.pubsub_agent" and _value(body, "role") == "roles/pubsub.subscriber"
+    }
+    pulled = {each.name.replace("-", "_") for each in plan(Settings()).subscriptions if each.dead_letter_topic}
+    assert taken == pulled
+
+
+def test_uploads_are_announced_and_storage_may_announce_them() -> None:
+    body = _blocks("google_storage_notification")["uploads"]
+    assert _value(body, "bucket") == "google_storage_bucket.uploads.name"
+    assert _value(body, "topic") == "google_pubsub_topic.uploads.id"
+    assert 'event_types    = ["OBJECT_FINALIZE"]' in body
+    grant = _blocks("google_pubsub_topic_iam_member")["storage_announces_uploads"]
+    assert "google_storage_project_service_account" in _value(grant, "member")
+
+
+def test_buckets_are_the_settings_with_the_project_before_them() -> None:
+    buckets = {_value(body, "name") for name, body in _blocks("google_storage_bucket").items() if name != "source"}
+    assert buckets == {f"${{var.project}}-{bucket}" for bucket in plan(Settings()).buckets}
+    for body in _blocks("google_storage_bucket").values():
+        assert _value(body, "public_access_prevention") == "enforced"
+
+
+def test_environment_names_settings_that_exist() -> None:
+    body = re.search(r"^  environment = \{\n(.*?)^  \}", TEXT, re.MULTILINE | re.DOTALL)
+    assert body
+    names = set(re.findall(r"^ +(\w+) +=", body[1], re.MULTILINE))
+    assert {"REVIEWMILL_MODELS", "REVIEWMILL_UPLOADS", "REVIEWMILL_RESULTS", "REVIEWMILL_PRODUCTION"} <= names
+    assert names <= {variable for variable, _, _ in describe_settings()}
+
+
+def test_functions_are_entry_points_and_retry() -> None:
+    tree = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
+    entry_points = {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    triggered = set(re.findall(r"^    (\w+) = \{\n      name ", TEXT, re.MULTILINE))
+    assert triggered == {"score_message", "score_upload"}
+    assert triggered | {"classify"} == entry_points
+    functions = _blocks("google_cloudfunctions2_function")
+    assert _value(functions["triggered"], "retry_policy") == "RETRY_POLICY_RETRY"
+    assert _value(functions["classify"], "entry_point") == "classify"
+
+
+def test_functions_archive_holds_what_the_entry_points_import() -> None:
+    patterns = re.findall(r'fileset\(local\.root, "([^"]+)"\)', TEXT)
+    files = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    for package in ("schemas", "cloud", "worker"):
+        assert set((ROOT / package).rglob("*.py")) <= files, package
+
+
+def test_scorer_may_not_change_or_delete_results() -> None:
+    grants = re.findall(r'google_storage_bucket\.(\w+)\.name, role = "([^"]+)", member = local\.scorer', TEXT)
+    assert set(grants) == {
+        ("models", "roles/storage.objectViewer"),
+        ("uploads", "roles/storage.objectViewer"),
+        ("results", "roles/storage.objectViewer"),
+        ("results", "roles/storage.objectCreator"),
+    }
+
+
+def test_project_wide_grants_are_only_those_that_cannot_be_narrower() -> None:
+    assert set(_blocks("google_project_iam_member")) == {"trigger_receives", "storage_publishes_events"}
+
+
+def test_nobody_grants_more_than_a_job() -> None:
+    roles = set(re.findall(r'role\s*= "(roles/[^"]+)"', TEXT))
+    assert not {role for role in roles if re.search(r"(owner|editor|admin)$", role, re.IGNORECASE)}
+    assert "allUsers" not in TEXT
