@@ -44,7 +44,7 @@ class ListingQuery:
             start=query.get("startOffset", ""),
             end=query.get("endOffset") or None,
             glob=glob_pattern(glob) if glob else None,
-            trailing_delimiter=query.get("includeTrailingDelimiter") == "true",
+            trailing_delimiter=query.get("includeTrailingDelimiter", "").lower() == "true",
             limit=page_size(query),
             after=after,
             after_group=after_group,

@@ -52,7 +52,7 @@ class ObjectRoutes:
 
     def list(self, request: Request, bucket: str) -> Response:
         """List a page of objects and prefixes."""
-        if request.query.get("softDeleted") == "true":
+        if request.query.get("softDeleted", "").lower() == "true":
             raise not_implemented("The embedded storage server keeps no deleted objects.")
         page = self._store.list(bucket, ListingQuery.from_query(request.query))
         listing: dict[str, object] = {"kind": "storage#objects"}

@@ -38,8 +38,12 @@ class Preconditions:
     def from_query(cls, query: Mapping[str, object], prefix: str = "if") -> Preconditions:
         """Read `ifGenerationMatch` and the other three from a query or a JSON object.
 
-        `prefix` is `ifSource` for the source of a copy. Raises StorageError (400) for a value that is no number.
+        `prefix` is `ifSource` for the source of a copy. Raises StorageError 400 for a value that is no number, and for a
+        condition that is not known: to ignore it would be worse.
         """
+        for key in query:
+            if key.startswith("if") and key not in _KNOWN:
+                raise bad_request(f"Unknown precondition {key}; known are {', '.join(sorted(_KNOWN))}.")
         return cls(
             generation_match=optional_number(query, f"{prefix}GenerationMatch"),
             generation_not_match=optional_number(query, f"{prefix}GenerationNotMatch"),
@@ -94,6 +98,13 @@ class Preconditions:
 
 
 ALWAYS = Preconditions()
+
+_KNOWN = frozenset(
+    f"if{source}{number}{match}"
+    for source in ("", "Source")
+    for number in ("Generation", "Metageneration")
+    for match in ("Match", "NotMatch")
+)
 
 
 def optional_number(query: Mapping[str, object], key: str) -> int | None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-import grpc
+import grpc  # type: ignore[import-untyped,unused-ignore]  # grpcio ships no type information
 from google.api_core import exceptions
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport

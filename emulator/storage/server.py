@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,13 +40,14 @@ class EmbeddedStorage:
         self.faults = Faults()
         self._server = ConnectionServer((host, port))
         self.url = self._server.url
-        try:
+        self._delivery = None if on_event is None else Delivery(on_event)
+        with ExitStack() as opened:
+            opened.callback(self._server.server_close)
             self._shelf: Shelf = MemoryShelf() if root is None else FolderShelf(root)
-            self._delivery = None if on_event is None else Delivery(on_event)
+            opened.callback(self._shelf.close)
             self.store = Store(self._shelf, self._delivery.put if self._delivery else None, self.url)
-        except BaseException:
-            self._server.server_close()
-            raise
+            # Everything is in order: `stop` closes from here on.
+            opened.pop_all()
         self._sessions = Sessions(self.store)
         self._server.router = self._router()
         self._thread: threading.Thread | None = None
