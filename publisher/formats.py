@@ -4,41 +4,54 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
-
-from schemas.codec import encode
 
 FORMATS = ("table", "jsonl", "csv")
 TABLE_ROWS = 50
 """Rows of a table where no limit is given."""
 
+PREDICTION_COLUMNS = ("key", "label", "probability", "model", "version")
+REJECTION_COLUMNS = ("key", "code", "stage", "reason")
+
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+Row = Mapping[str, Any]
+
+
+def rows_as_mappings(rows: Iterable[msgspec.Struct]) -> Iterator[Row]:
+    """Yield the rows as they are stored: what has its default is left out."""
+    for row in rows:
+        fields: Row = msgspec.to_builtins(row)
+        yield fields
+
+
+def field_names(kind: type[msgspec.Struct]) -> list[str]:
+    """Return the names of all fields of a row type."""
+    return [item.encode_name for item in msgspec.structs.fields(kind)]
 
 
 def show_rows(
-    rows: Iterable[msgspec.Struct], kind: type[msgspec.Struct], *, style: str, columns: Sequence[str], limit: int | None
-) -> int:
-    """Print rows of one type and return how many were printed. `columns` are those of the table."""
+    rows: Iterable[Row], *, style: str, columns: Sequence[str], table_columns: Sequence[str], limit: int | None
+) -> None:
+    """Print rows: `columns` are those of a CSV, `table_columns` those of a table; JSON lines hold what is there."""
     if style == "table":
         from publisher.table import print_table  # noqa: PLC0415 - rich takes 0.1 s that other styles need not wait for
 
-        return print_table(rows, columns, limit=TABLE_ROWS if limit is None else limit)
-    shown = 0
-    writer = None
+        print_table(rows, table_columns, limit=TABLE_ROWS if limit is None else limit)
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     if style == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([item.encode_name for item in msgspec.structs.fields(kind)])
-    for row in rows:
-        if limit is not None and shown >= limit:
+        writer.writerow(columns)
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
             break
-        shown += 1
-        if writer is None:
-            sys.stdout.write(encode(row).decode() + "\n")
+        if style == "csv":
+            writer.writerow([_cell(row.get(column)) for column in columns])
         else:
-            writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
-    return shown
+            sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
 
 
 def _cell(value: object) -> object:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.jobs import Counts, JobManifest, Source, StoredObject
-from schemas.outcomes import text_digest
+from schemas.outcomes import Rejection, Stage
 from worker.core.ledger import Account
 from worker.core.ledger_jobs import JobLedger, manifest_faults
 
 Event = tuple[str, int, str, str]
-"""Kind, row, key or stage, text."""
+"""Kind, row, first cell or stage, text."""
 
 
 def text(row: int) -> str:
     return f"text of {row}"
+
+
+def rejection(row: int, stage: Stage) -> Rejection:
+    return Rejection(key=f"r:{row}", code="bad", stage=stage, reason="Mend it.", row=row or None)
 
 
 def outcomes(fates: str) -> list[Event]:
@@ -29,15 +34,19 @@ def outcomes(fates: str) -> list[Event]:
 
 
 def account(fates: str, events: list[Event]) -> Account:
+    return ledger_of(fates, events).account()
+
+
+def ledger_of(fates: str, events: list[Event]) -> JobLedger:
     ledger = JobLedger()
     for row, fate in enumerate(fates, 1):
-        ledger.expect(row, f"r:{row}", None if fate == "b" else text_digest(text(row)))
+        ledger.expect(row, None if fate == "b" else [f"r:{row}", text(row)])
     for kind, row, word, content in events:
         if kind == "p":
-            ledger.predicted(row, word, text_digest(content))
+            ledger.predicted(row, [word, content], "good")
         else:
-            ledger.rejected(row, word)
-    return ledger.account()
+            ledger.rejected(rejection(row, "parse" if word == "parse" else "score"))
+    return ledger
 
 
 FATES = st.text(alphabet="psb", min_size=1, max_size=20)
@@ -70,7 +79,7 @@ def test_a_doubled_row_is_found(fates: str, data: st.DataObject) -> None:
     assert found.findings[0].key == f"row {twice[1]}"
 
 
-@given(FATES, st.data(), st.sampled_from(["beyond", "zero", "other text", "other key", "no row"]))
+@given(FATES, st.data(), st.sampled_from(["beyond", "zero", "other text", "other cell", "moved cell", "no row"]))
 def test_an_alien_row_is_found(fates: str, data: st.DataObject, what: str) -> None:
     events = outcomes(fates)
     row = data.draw(st.integers(1, len(fates)))
@@ -78,7 +87,8 @@ def test_an_alien_row_is_found(fates: str, data: st.DataObject, what: str) -> No
         "beyond": ("p", len(fates) + row, f"r:{row}", text(row)),
         "zero": ("p", 0, "r:0", text(0)),
         "other text": ("p", row, f"r:{row}", "alien"),
-        "other key": ("p", row, "alien", text(row)),
+        "other cell": ("p", row, "alien", text(row)),
+        "moved cell": ("p", row, f"r:{row}t", text(row)[1:]),
         "no row": ("r", 0, "score", ""),
     }
     events.insert(data.draw(st.integers(0, len(events))), aliens[what])
@@ -102,7 +112,7 @@ def test_three_hundred_copies_do_not_wrap_round() -> None:
 
 def test_rows_must_come_in_order() -> None:
     with pytest.raises(ValueError, match="row 3 does not follow row 0"):
-        JobLedger().expect(3, "r:3", None)
+        JobLedger().expect(3, None)
 
 
 def manifest(counts: Counts) -> JobManifest:
@@ -114,31 +124,36 @@ def manifest(counts: Counts) -> JobManifest:
         version="v1",
         counts=counts,
         labels={"good": 2},
-        codes={"missing_text": 1},
+        codes={"bad": 1},
         objects=[StoredObject("jobs/j/predictions.csv", 30, "BBBBBB==")],
         timings={},
         cost={},
     )
 
 
+def faults(said: JobManifest, stored: dict[str, tuple[int, str]]) -> list[str]:
+    ledger = ledger_of("ppb", outcomes("ppb"))
+    return manifest_faults(said, ledger.account(), ledger, stored)
+
+
 def test_a_true_manifest_has_no_faults() -> None:
-    found = account("ppb", outcomes("ppb"))
-    assert manifest_faults(manifest(Counts(3, 2, 1)), found, {"jobs/j/predictions.csv": (30, "BBBBBB==")}) == []
+    assert faults(manifest(Counts(3, 2, 1)), {"jobs/j/predictions.csv": (30, "BBBBBB==")}) == []
 
 
 @pytest.mark.parametrize(
-    ("counts", "stored", "sentence"),
+    ("said", "stored", "sentence"),
     [
-        (Counts(4, 2, 1), (30, "BBBBBB=="), "says 4 rows, the recount 3"),
-        (Counts(3, 3, 1), (30, "BBBBBB=="), "says 3 predictions, the recount 2"),
-        (Counts(3, 3, 1), (30, "BBBBBB=="), "labels do not add up"),
-        (Counts(3, 2, 2), (30, "BBBBBB=="), "codes do not add up"),
-        (Counts(3, 2, 1), (31, "BBBBBB=="), "holds 31 bytes"),
-        (Counts(3, 2, 1), (30, "CCCCCC=="), "crc32c CCCCCC=="),
-        (Counts(3, 2, 1), None, "is not stored"),
+        (manifest(Counts(4, 2, 1)), (30, "BBBBBB=="), "says 4 rows, the recount 3"),
+        (manifest(Counts(3, 3, 1)), (30, "BBBBBB=="), "says 3 predictions, the recount 2"),
+        (manifest(Counts(3, 2, 2)), (30, "BBBBBB=="), "says 2 rejections, the recount 1"),
+        (replace(manifest(Counts(3, 2, 1)), labels={"good": 1, "bad": 1}), (30, "BBBBBB=="), "by label"),
+        (replace(manifest(Counts(3, 2, 1)), codes={}), (30, "BBBBBB=="), "by code"),
+        (manifest(Counts(3, 2, 1)), (31, "BBBBBB=="), "holds 31 bytes"),
+        (manifest(Counts(3, 2, 1)), (30, "CCCCCC=="), "crc32c CCCCCC=="),
+        (manifest(Counts(3, 2, 1)), None, "is not stored"),
     ],
 )
-def test_each_false_statement_is_named(counts: Counts, stored: tuple[int, str] | None, sentence: str) -> None:
-    objects = {} if stored is None else {"jobs/j/predictions.csv": stored}
-    faults = manifest_faults(manifest(counts), account("ppb", outcomes("ppb")), objects)
-    assert any(sentence in fault for fault in faults), faults
+def test_each_false_statement_is_named(said: JobManifest, stored: tuple[int, str] | None, sentence: str) -> None:
+    found = faults(said, {} if stored is None else {"jobs/j/predictions.csv": stored})
+    assert len(found) == 1
+    assert sentence in found[0]
