@@ -1,0 +1,124 @@
+"""Command line options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from publisher.console import Unusable
+from schemas.errors import InvalidInput
+from schemas.jobs import Dialect
+from schemas.names import MODEL_NAMES, canonical_model
+
+_TAB_SUFFIXES = {".tsv", ".tab"}
+_TAB_NAMES = {"tab", "\\t", "\t"}
+
+
+def new_parser(prog: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser whose help ends with examples."""
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model and --version."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help=f"classifier: {', '.join(MODEL_NAMES)}, or its scikit-learn name; the first when not given",
+    )
+    parser.add_argument("--version", metavar="VERSION", help="version of the model; the current one when not given")
+
+
+def known_model(name: str | None) -> str | None:
+    """Return the stored name of the model that an option names; raises Unusable for an unknown one."""
+    if name is None:
+        return None
+    try:
+        return canonical_model(name)
+    except InvalidInput as error:
+        raise Unusable(f"--model {name}: {error.reason}") from None
+
+
+def add_wait(parser: argparse.ArgumentParser, what: str, seconds: float) -> None:
+    """Add --wait [SECONDS]."""
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        nargs="?",
+        type=positive,
+        const=seconds,
+        help=f"wait until {what}, for {seconds:g} s when no time is given",
+    )
+
+
+def add_dialect(parser: argparse.ArgumentParser) -> None:
+    """Add how a CSV is to be read."""
+    group = parser.add_argument_group("how a CSV is read")
+    group.add_argument(
+        "--text-column", metavar="NAME", help="column of the texts: text when not given; its number with --no-header"
+    )
+    group.add_argument("--id-column", metavar="NAME", help="column of the rows' ids")
+    group.add_argument("--delimiter", metavar="CHAR", help="a comma when not given, for .tsv files a TAB (write: tab)")
+    group.add_argument(
+        "--quote", metavar="CHAR", help='a double quote when not given; "none", as for .tsv files: quotes are text'
+    )
+    group.add_argument("--no-header", action="store_true", help="the first line is a row and names no columns")
+    group.add_argument("--encoding", metavar="NAME", help="character encoding: utf-8 when not given")
+
+
+def dialect_metadata(options: argparse.Namespace) -> dict[str, str]:
+    """Return what the options say of the CSV, in the keys of an uploaded file's metadata."""
+    said = {
+        "text-column": options.text_column,
+        "id-column": options.id_column,
+        "delimiter": options.delimiter,
+        "quote": options.quote,
+        "header": "false" if options.no_header else None,
+        "encoding": options.encoding,
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def dialect_of(options: argparse.Namespace, suffix: str) -> Dialect:
+    """Return how a local file with this suffix is to be read: the same as an uploaded one (worker/csv_options.py)."""
+    tabs = suffix.lower() in _TAB_SUFFIXES
+    delimiter = options.delimiter or ("\t" if tabs else ",")
+    quote = options.quote or ("none" if tabs else '"')
+    return Dialect(
+        delimiter="\t" if delimiter.lower() in _TAB_NAMES else delimiter,
+        text_column=options.text_column or "text",
+        id_column=options.id_column,
+        encoding=options.encoding or "utf-8",
+        quote=None if quote.lower() == "none" else quote,
+        header=not options.no_header,
+    )
+
+
+def positive(text: str) -> float:
+    """Read a positive number of seconds, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
+
+
+def at_least_one(text: str) -> int:
+    """Read a whole number from 1 on, for argparse."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file that an argument names; none for standard input."""
+    return "" if name == "-" else Path(name).suffix.lower()
