@@ -121,7 +121,7 @@ class Cloud:
         """Return what is ready, waiting a moment for it: possibly nothing."""
         try:
             response = self.subscriber.pull(subscription=subscription, max_messages=limit, timeout=_QUIET_S, retry=None)
-        except exceptions.DeadlineExceeded:  # how Google's emulator says that there is nothing
+        except exceptions.DeadlineExceeded:  # a busy server may answer too late
             return []
         return list(response.received_messages)
 
