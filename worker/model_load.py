@@ -8,7 +8,7 @@ from typing import Literal
 
 from cloud.objects import ObjectNotFound, Objects, TransientError
 from schemas.errors import InvalidInput
-from schemas.models import ModelManifest
+from schemas.models import MAX_MANIFEST_BYTES, ModelManifest
 from worker.core.compiled import InvalidModel, unpack
 from worker.core.kernel import KernelSupply
 from worker.core.model_files import (
@@ -70,10 +70,7 @@ def load_version(
     downloads. Raises InvalidInput("unknown_version"), ModelUnavailable and other TransientErrors.
     """
     try:
-        data, _ = objects.get(model_file(name, version, MANIFEST))
-    except ObjectNotFound:
-        raise unknown_version(name) from None
-    try:
+        data = _manifest(objects, name, version)
         manifest = read_manifest(data, name=name, version=version, expected_sha256=expected_sha256)
         path, scorer = _scorer(objects, manifest, kernel)
         check_scorer(manifest, scorer)
@@ -91,6 +88,13 @@ def unknown_version(name: str) -> InvalidInput:
         "unknown_version",
         f"{name} has no such version. Name a version that 'reviewmill models list' shows, or none for the current one.",
     )
+
+
+def _manifest(objects: Objects, name: str, version: str) -> bytes:
+    try:
+        return _get(objects, model_file(name, version, MANIFEST), MAX_MANIFEST_BYTES)
+    except ObjectNotFound:
+        raise unknown_version(name) from None
 
 
 def _scorer(objects: Objects, manifest: ModelManifest, kernel: KernelSupply | None) -> tuple[Path, Scorer]:
@@ -114,8 +118,16 @@ def _file(objects: Objects, manifest: ModelManifest, file: str) -> bytes:
     if listed is None:
         raise InvalidModel(f"{MANIFEST} lists no {file}")
     try:
-        data, _ = objects.get(model_file(manifest.name, manifest.version, file))
+        data = _get(objects, model_file(manifest.name, manifest.version, file), listed.size)
     except ObjectNotFound:
         raise InvalidModel(f"{file} is missing") from None
     check_file(manifest, file, data)
     return data
+
+
+def _get(objects: Objects, name: str, max_bytes: int) -> bytes:
+    """Return an object, unless it is larger than it may be: then raise InvalidModel without reading it."""
+    info = objects.info(name)
+    if info.size > max_bytes:
+        raise InvalidModel(f"{name.rpartition('/')[2]} has {info.size:,} bytes instead of {max_bytes:,} at most")
+    return objects.get(name, generation=info.generation)[0]
