@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
+from cloud.objects import CloudSetupError
 from emulator.processes import ChildFailed
+from emulator.signals import interruptible, killing_on_signal
 from emulator.stack import PROJECT, LocalCloud, NotInstalled
 from emulator.topology import NotProvisioned
-from worker.settings import InvalidSettings, Settings, load_settings
+from worker.settings import Settings, load_settings
 
 SAMPLE = Path(__file__).resolve().parent.parent / "training" / "data" / "sentiment_sentences.csv"
 
@@ -42,9 +42,9 @@ def main(argv: list[str]) -> int:
     try:
         settings = load_settings({**os.environ, "GOOGLE_CLOUD_PROJECT": PROJECT})
         options.folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(options.folder), _interruptible():
+        with _only_one(options.folder), interruptible():
             return _run(options, settings)
-    except (InvalidSettings, NotInstalled, OSError) as error:
+    except (ValueError, NotInstalled, OSError) as error:  # InvalidSettings is a ValueError
         _say(f"reviewmill local: {error}")
         return 2
     except KeyboardInterrupt:
@@ -66,12 +66,12 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             _say("training the classifiers on the sample")
             cloud.run("train", "train", str(SAMPLE), timeout_s=_TRAIN_S)
         _serve(cloud, settings, 0 if options.no_worker else options.workers)
-    except (ChildFailed, NotProvisioned) as error:
+    except (ChildFailed, NotProvisioned, CloudSetupError) as error:
         _say(f"reviewmill local: {error}")
         return 1
     finally:
         _say("ending")
-        with _killing_on_signal(cloud):
+        with killing_on_signal(cloud.kill_from_handler):
             cloud.stop()
         env_file.unlink(missing_ok=True)
         _say("ended")
@@ -113,38 +113,6 @@ def _only_one(folder: Path) -> Iterator[None]:
                 f"another local cloud runs in {folder}. End it (Ctrl-C in its terminal), or choose --folder."
             ) from None
         yield
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Treat SIGTERM and a closed terminal like Ctrl-C."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with _handlers(interrupt, signal.SIGTERM, signal.SIGHUP):
-        yield
-
-
-@contextmanager
-def _killing_on_signal(cloud: LocalCloud) -> Iterator[None]:
-    """While things end in order, a further signal ends them at once."""
-
-    def kill(_number: int, _frame: FrameType | None) -> None:
-        cloud.kill_from_handler()
-
-    with _handlers(kill, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        yield
-
-
-@contextmanager
-def _handlers(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
-    previous = [(number, signal.signal(number, handler)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, old in previous:
-            signal.signal(number, old)
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cloud.objects import ObjectNotFound, Objects, TransientError
 from emulator.processes import Child, ChildFailed, reviewmill
 from emulator.topology import plan
-from schemas.names import DEFAULT_MODEL
+from schemas.names import DEFAULT_MODEL, MODEL_NAMES
 from worker.core.naming import model_alias
 from worker.settings import Settings
 
@@ -22,6 +22,7 @@ _READY_S = 60.0
 _STOP_WORKER_S = 12.0
 """A worker finishes its batch within 10 s of SIGTERM."""
 _STOP_SERVER_S = 5.0
+_OTHER_MODELS_S = 10.0
 _SHORT_LIFE_S = 10.0
 _MAX_SHORT_LIVES = 3
 
@@ -45,6 +46,7 @@ class LocalCloud:
         self._servers: list[Child] = []
         self._workers: list[Child] = []
         self._models: Objects | None = None
+        self._default_since: float | None = None
         self._short_lives = 0
 
     def start(self, settings: Settings, *, official: bool, pubsub_port: int, storage_port: int) -> None:
@@ -53,10 +55,10 @@ class LocalCloud:
         pubsub = self._start_official(pubsub_port) if official else self._start_server("pubsub", pubsub_port)
         self._use("PUBSUB_EMULATOR_HOST", pubsub)
         self._say(f"Pub/Sub: ready at {pubsub}")
-        buckets = self.folder / "buckets"
-        storage = self._start_server("storage", storage_port, "--folder", str(buckets), "--pubsub", pubsub)
+        kept = self.folder / "storage"
+        storage = self._start_server("storage", storage_port, "--folder", str(kept), "--pubsub", pubsub)
         self._use("STORAGE_EMULATOR_HOST", storage)
-        self._say(f"storage: ready at {storage}, objects are kept in {buckets}")
+        self._say(f"storage: ready at {storage}, objects are kept in {kept}")
         # The client libraries take a second to import; by now the servers are up meanwhile.
         from emulator.provision import provision  # noqa: PLC0415 - see above
 
@@ -65,17 +67,21 @@ class LocalCloud:
         self._say(f"set up: topics {', '.join(topology.topics)}; buckets {', '.join(topology.buckets)}")
 
     def has_models(self, settings: Settings) -> bool:
-        """Say whether the default classifier is there; a worker refuses to start without it."""
+        """Say whether the classifiers are there; a worker refuses to start without the default one.
+
+        Training stores one after the other: the others are waited for too, for a while.
+        """
         # The storage client takes a second to import, and was by the set-up.
         from cloud.connect import open_objects  # noqa: PLC0415 - see above
 
         if self._models is None:
             self._models = open_objects(settings.models)
-        try:
-            self._models.info(model_alias(DEFAULT_MODEL))
-        except (ObjectNotFound, TransientError):
-            return False
-        return True
+        there = {name for name in MODEL_NAMES if _exists(self._models, model_alias(name))}
+        if DEFAULT_MODEL in there and self._default_since is None:
+            self._default_since = time.monotonic()
+        return self._default_since is not None and (
+            len(there) == len(MODEL_NAMES) or time.monotonic() - self._default_since > _OTHER_MODELS_S
+        )
 
     def start_workers(self, count: int) -> None:
         """Start so many workers."""
@@ -158,6 +164,14 @@ class LocalCloud:
         """Have children, and the client libraries in this process, use an emulator."""
         self.environment[variable] = value
         os.environ[variable] = value
+
+
+def _exists(objects: Objects, name: str) -> bool:
+    try:
+        objects.info(name)
+    except (ObjectNotFound, TransientError):
+        return False
+    return True
 
 
 def _shared(name: str) -> bool:
