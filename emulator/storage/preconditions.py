@@ -38,8 +38,8 @@ class Preconditions:
     def from_query(cls, query: Mapping[str, object], prefix: str = "if") -> Preconditions:
         """Read `ifGenerationMatch` and the other three from a query or a JSON object.
 
-        `prefix` is `ifSource` for the source of a copy. Raises StorageError 400 for a value that is no number, and for a
-        condition that is not known: to ignore it would be worse.
+        `prefix` is `ifSource` for the source of a copy. Raises StorageError 400 for a value that is no number,
+        and for a condition that is not known: to ignore it would be worse.
         """
         for key in query:
             if key.startswith("if") and key not in _KNOWN:

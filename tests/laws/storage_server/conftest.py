@@ -6,13 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
+from google.cloud.storage import Bucket, Client
 
 from emulator.storage.server import EmbeddedStorage
 
@@ -20,19 +19,13 @@ from emulator.storage.server import EmbeddedStorage
 os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "true"
 
 
-@dataclass
-class Events:
-    """Collects notifications, as (topic, data, attributes)."""
-
-    received: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
-
-    def __call__(self, topic: str, data: bytes, attributes: dict[str, str]) -> None:
-        self.received.append((topic, data, attributes))
+Received = list[tuple[str, bytes, dict[str, str]]]
 
 
 @pytest.fixture
-def events() -> Events:
-    return Events()
+def events() -> Received:
+    """The notifications that the server sent: topic, data, attributes."""
+    return []
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -41,22 +34,22 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 
 
 @pytest.fixture
-def server(root: Path | None, events: Events) -> Iterator[EmbeddedStorage]:
+def server(root: Path | None, events: Received) -> Iterator[EmbeddedStorage]:
     before = set(threading.enumerate())
-    with EmbeddedStorage(root=root, on_event=events) as running:
+    with EmbeddedStorage(root=root, on_event=lambda *event: events.append(event)) as running:
         yield running
     left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("storage-")]
     assert left == []
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], storage.Client]]:
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Client]]:
     """Make clients for a server's address; all are closed at the end."""
     with ExitStack() as clients:
 
-        def make(url: str) -> storage.Client:
+        def make(url: str) -> Client:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-            client = storage.Client(project="project-local", credentials=AnonymousCredentials())
+            client = Client(project="project-local", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]  # ships no types
             clients.callback(client.close)
             return client
 
@@ -64,12 +57,12 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], storage
 
 
 @pytest.fixture
-def client(server: EmbeddedStorage, connect: Callable[[str], storage.Client]) -> storage.Client:
+def client(server: EmbeddedStorage, connect: Callable[[str], Client]) -> Client:
     return connect(server.url)
 
 
 @pytest.fixture
-def bucket(client: storage.Client) -> storage.Bucket:
+def bucket(client: Client) -> Bucket:
     return client.create_bucket("reviews-bucket")
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import requests
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Bucket, Client
 
 from emulator.storage.server import EmbeddedStorage
 
 
-def test_a_bucket_is_created_once_read_changed_and_deleted(client: storage.Client) -> None:
+def test_a_bucket_is_created_once_read_changed_and_deleted(client: Client) -> None:
     created = client.create_bucket("one-bucket")
     with pytest.raises(exceptions.Conflict):
         client.create_bucket("one-bucket")
@@ -21,7 +21,7 @@ def test_a_bucket_is_created_once_read_changed_and_deleted(client: storage.Clien
         client.get_bucket("one-bucket")
 
 
-def test_buckets_are_listed_in_order_by_prefix_and_in_pages(client: storage.Client) -> None:
+def test_buckets_are_listed_in_order_by_prefix_and_in_pages(client: Client) -> None:
     for number in (3, 1, 2):
         client.create_bucket(f"bucket-{number}")
     client.create_bucket("other")
@@ -29,7 +29,7 @@ def test_buckets_are_listed_in_order_by_prefix_and_in_pages(client: storage.Clie
     assert listed == ["bucket-1", "bucket-2", "bucket-3"]
 
 
-def test_a_bucket_with_objects_is_not_deleted_unless_forced(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_a_bucket_with_objects_is_not_deleted_unless_forced(client: Client, bucket: Bucket) -> None:
     bucket.blob("object").upload_from_string(b"data")
     with pytest.raises(exceptions.Conflict):
         bucket.delete()
@@ -37,7 +37,7 @@ def test_a_bucket_with_objects_is_not_deleted_unless_forced(client: storage.Clie
     assert list(client.list_buckets()) == []
 
 
-def test_metageneration_preconditions_hold_for_buckets(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_metageneration_preconditions_hold_for_buckets(client: Client, bucket: Bucket) -> None:
     with pytest.raises(exceptions.PreconditionFailed):
         bucket.patch(if_metageneration_match=7)
     with pytest.raises(exceptions.PreconditionFailed):
@@ -53,7 +53,7 @@ def test_a_bad_bucket_name_is_refused(server: EmbeddedStorage, http: requests.Se
     assert response.json()["error"]["code"] == 400
 
 
-def test_what_is_not_enforced_is_refused(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_what_is_not_enforced_is_refused(client: Client, bucket: Bucket) -> None:
     bucket.versioning_enabled = True
     with pytest.raises(exceptions.MethodNotImplemented):
         bucket.patch()
@@ -82,6 +82,6 @@ def test_a_body_that_is_no_json_object_is_a_400(server: EmbeddedStorage, http: r
     assert response.json()["error"]["errors"][0]["reason"] == "parseError"
 
 
-def test_the_telemetry_call_of_the_client_is_answered(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_the_telemetry_call_of_the_client_is_answered(client: Client, bucket: Bucket) -> None:
     # 3.17 makes this call in the background before the first upload to a bucket.
     assert client.get_bucket(bucket.name, timeout=5).location == "US"

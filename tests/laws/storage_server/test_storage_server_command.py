@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from google.cloud import storage
+from google.cloud.storage import Client
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -43,7 +43,7 @@ def _url(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_a_signal_and_keeps_its_folder(
-    start: Start, connect: Callable[[str], storage.Client], tmp_path: Path, number: signal.Signals
+    start: Start, connect: Callable[[str], Client], tmp_path: Path, number: signal.Signals
 ) -> None:
     for expected in ([], ["object"]):
         process = start("--port", "0", "--folder", str(tmp_path))
@@ -79,9 +79,7 @@ def test_the_pubsub_client_is_imported_only_when_it_is_needed() -> None:
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
-def test_it_ends_also_when_its_pubsub_server_is_not_there(
-    start: Start, connect: Callable[[str], storage.Client]
-) -> None:
+def test_it_ends_also_when_its_pubsub_server_is_not_there(start: Start, connect: Callable[[str], Client]) -> None:
     process = start("--port", "0", "--pubsub", "127.0.0.1:1")
     bucket = connect(_url(process)).create_bucket("reviews-bucket")
     bucket.notification(topic_name="uploads", topic_project="project-local").create()

@@ -4,17 +4,17 @@ import os
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Blob, Bucket
 
 
-def _parts(bucket: storage.Bucket, count: int) -> list[storage.Blob]:
+def _parts(bucket: Bucket, count: int) -> list[Blob]:
     parts = [bucket.blob(f"part-{number:02}") for number in range(count)]
     for number, part in enumerate(parts):
         part.upload_from_string(f"part {number}\n".encode())
     return parts
 
 
-def test_parts_are_joined_in_order_with_crc32c_and_without_md5(bucket: storage.Bucket) -> None:
+def test_parts_are_joined_in_order_with_crc32c_and_without_md5(bucket: Bucket) -> None:
     parts = _parts(bucket, 3)
     joined = bucket.blob("joined")
     joined.content_type = "text/csv"
@@ -26,7 +26,7 @@ def test_parts_are_joined_in_order_with_crc32c_and_without_md5(bucket: storage.B
     assert joined.crc32c == plain.crc32c
 
 
-def test_component_counts_add_up_and_survive_a_copy(bucket: storage.Bucket) -> None:
+def test_component_counts_add_up_and_survive_a_copy(bucket: Bucket) -> None:
     parts = _parts(bucket, 4)
     first = bucket.blob("first")
     first.compose(parts)
@@ -37,13 +37,13 @@ def test_component_counts_add_up_and_survive_a_copy(bucket: storage.Bucket) -> N
     assert (copied.component_count, copied.md5_hash, copied.crc32c) == (9, None, second.crc32c)
 
 
-def test_an_object_can_be_appended_to(bucket: storage.Bucket) -> None:
+def test_an_object_can_be_appended_to(bucket: Bucket) -> None:
     log, part = _parts(bucket, 2)
     log.compose([log, part], if_generation_match=log.generation)
     assert log.download_as_bytes() == b"part 0\npart 1\n"
 
 
-def test_32_sources_are_the_most(bucket: storage.Bucket) -> None:
+def test_32_sources_are_the_most(bucket: Bucket) -> None:
     parts = _parts(bucket, 32)
     joined = bucket.blob("joined")
     joined.compose(parts)
@@ -53,7 +53,7 @@ def test_32_sources_are_the_most(bucket: storage.Bucket) -> None:
             bucket.blob("more").compose(wrong)
 
 
-def test_each_source_has_its_own_precondition(bucket: storage.Bucket) -> None:
+def test_each_source_has_its_own_precondition(bucket: Bucket) -> None:
     parts = _parts(bucket, 2)
     named = [bucket.blob(part.name) for part in parts]
     with pytest.raises(exceptions.PreconditionFailed):
@@ -62,7 +62,7 @@ def test_each_source_has_its_own_precondition(bucket: storage.Bucket) -> None:
     bucket.blob("joined").compose(named, if_source_generation_match=[part.generation for part in parts])
 
 
-def test_the_target_has_its_preconditions(bucket: storage.Bucket) -> None:
+def test_the_target_has_its_preconditions(bucket: Bucket) -> None:
     parts = _parts(bucket, 2)
     joined = bucket.blob("joined")
     joined.compose(parts, if_generation_match=0)
@@ -72,7 +72,7 @@ def test_the_target_has_its_preconditions(bucket: storage.Bucket) -> None:
     bucket.blob("joined").compose(parts, if_generation_match=joined.generation, if_metageneration_match=1)
 
 
-def test_a_source_or_a_generation_that_is_missing_is_a_404(bucket: storage.Bucket) -> None:
+def test_a_source_or_a_generation_that_is_missing_is_a_404(bucket: Bucket) -> None:
     (part,) = _parts(bucket, 1)
     with pytest.raises(exceptions.NotFound):
         bucket.blob("joined").compose([part, bucket.blob("missing")])
@@ -82,7 +82,7 @@ def test_a_source_or_a_generation_that_is_missing_is_a_404(bucket: storage.Bucke
         bucket.blob("joined").compose([old])
 
 
-def test_large_parts_are_joined(bucket: storage.Bucket) -> None:
+def test_large_parts_are_joined(bucket: Bucket) -> None:
     data = [os.urandom(3_000_001) for _ in range(3)]
     parts = [bucket.blob(f"part-{number}") for number in range(3)]
     for part, content in zip(parts, data, strict=True):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Client
 
 from emulator.storage.persistence import FolderError
 from emulator.storage.server import EmbeddedStorage
 
-Connect = Callable[[str], storage.Client]
+Connect = Callable[[str], Client]
 
 _SERVE = """
 import sys, pathlib, threading

@@ -10,22 +10,26 @@ from typing import Any
 import pytest
 import requests
 from google.api_core import exceptions
-from google.cloud import pubsub_v1, storage
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.storage import Bucket, Client
+from google.cloud.storage.notification import BucketNotification
 
 from emulator.pubsub.server import EmbeddedPubSub
 from emulator.storage.publishing import PubSubPublisher
 from emulator.storage.server import EmbeddedStorage
 
+Received = list[tuple[str, bytes, dict[str, str]]]
+
 TOPIC = "projects/project-local/topics/uploads"
 
 
-def _notify(bucket: storage.Bucket, **options: Any) -> storage.notification.BucketNotification:
+def _notify(bucket: Bucket, **options: object) -> BucketNotification:
     made = bucket.notification(topic_name="uploads", topic_project="project-local", **options)
     made.create()
     return made
 
 
-def test_configurations_are_made_listed_read_and_deleted(bucket: storage.Bucket) -> None:
+def test_configurations_are_made_listed_read_and_deleted(bucket: Bucket) -> None:
     first = _notify(bucket, event_types=["OBJECT_FINALIZE"], blob_name_prefix="in/", custom_attributes={"by": "us"})
     second = _notify(bucket, payload_format="JSON_API_V1")
     listed = {item.notification_id: item for item in bucket.list_notifications()}
@@ -53,14 +57,14 @@ def test_configurations_are_made_listed_read_and_deleted(bucket: storage.Bucket)
     ],
 )
 def test_a_bad_configuration_is_a_400(
-    server: EmbeddedStorage, bucket: storage.Bucket, http: requests.Session, resource: dict[str, Any]
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session, resource: dict[str, Any]
 ) -> None:
     response = http.post(f"{server.url}/storage/v1/b/{bucket.name}/notificationConfigs", json=resource)
     assert response.status_code == 400
 
 
 def test_each_change_is_announced_in_order_with_its_attributes(
-    server: EmbeddedStorage, bucket: storage.Bucket, events: Any
+    server: EmbeddedStorage, bucket: Bucket, events: Received
 ) -> None:
     config = _notify(bucket, payload_format="JSON_API_V1", custom_attributes={"by": "us"})
     first = bucket.blob("späte.csv")
@@ -72,8 +76,8 @@ def test_each_change_is_announced_in_order_with_its_attributes(
     second.delete()
     assert server.wait_for_events()
 
-    assert {topic for topic, _, _ in events.received} == {TOPIC}
-    attributes = [found for _, _, found in events.received]
+    assert {topic for topic, _, _ in events} == {TOPIC}
+    attributes = [found for _, _, found in events]
     assert [(found["eventType"], found["objectGeneration"]) for found in attributes] == [
         ("OBJECT_FINALIZE", str(first.generation)),
         ("OBJECT_FINALIZE", str(second.generation)),
@@ -93,22 +97,22 @@ def test_each_change_is_announced_in_order_with_its_attributes(
     }
     assert attributes[1]["overwroteGeneration"] == str(first.generation)
     assert attributes[2]["overwrittenByGeneration"] == str(second.generation)
-    payload = json.loads(events.received[0][1])
+    payload = json.loads(events[0][1])
     assert (payload["kind"], payload["name"], payload["size"]) == ("storage#object", "späte.csv", "5")
     assert (payload["metadata"], payload["timeCreated"]) == ({"model": "linear_svc"}, event_time)
 
 
-def test_only_wanted_events_are_announced(server: EmbeddedStorage, bucket: storage.Bucket, events: Any) -> None:
+def test_only_wanted_events_are_announced(server: EmbeddedStorage, bucket: Bucket, events: Received) -> None:
     _notify(bucket, event_types=["OBJECT_FINALIZE"], blob_name_prefix="in/")
     for name in ("in/a.csv", "out/b.csv"):
         bucket.blob(name).upload_from_string(b"data")
         bucket.blob(name).delete()
     assert server.wait_for_events()
-    assert [(data, found["objectId"]) for _, data, found in events.received] == [(b"", "in/a.csv")]
+    assert [(data, found["objectId"]) for _, data, found in events] == [(b"", "in/a.csv")]
 
 
 def test_compose_copy_and_rewrite_finalize_and_a_refused_write_is_silent(
-    server: EmbeddedStorage, bucket: storage.Bucket, events: Any
+    server: EmbeddedStorage, bucket: Bucket, events: Received
 ) -> None:
     blob = bucket.blob("a")
     blob.upload_from_string(b"data")
@@ -119,23 +123,23 @@ def test_compose_copy_and_rewrite_finalize_and_a_refused_write_is_silent(
     with pytest.raises(exceptions.PreconditionFailed):
         bucket.blob("a").upload_from_string(b"new", if_generation_match=0)
     assert server.wait_for_events()
-    found = [(attributes["eventType"], attributes["objectId"]) for _, _, attributes in events.received]
+    found = [(attributes["eventType"], attributes["objectId"]) for _, _, attributes in events]
     assert found == [("OBJECT_FINALIZE", "b"), ("OBJECT_FINALIZE", "c"), ("OBJECT_FINALIZE", "d")]
 
 
 def test_racing_writers_are_announced_in_the_order_of_their_generations(
-    server: EmbeddedStorage, bucket: storage.Bucket, events: Any
+    server: EmbeddedStorage, bucket: Bucket, events: Received
 ) -> None:
     _notify(bucket, event_types=["OBJECT_FINALIZE"])
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: bucket.blob(f"object-{number}").upload_from_string(b"data"), range(100)))
     assert server.wait_for_events()
-    generations = [int(attributes["objectGeneration"]) for _, _, attributes in events.received]
+    generations = [int(attributes["objectGeneration"]) for _, _, attributes in events]
     assert len(generations) == 100
     assert generations == sorted(generations)
 
 
-def test_a_receiver_that_blocks_or_raises_does_not_hold_up_uploads(connect: Callable[[str], storage.Client]) -> None:
+def test_a_receiver_that_blocks_or_raises_does_not_hold_up_uploads(connect: Callable[[str], Client]) -> None:
     released = threading.Event()
     received: list[str] = []
 
@@ -156,7 +160,7 @@ def test_a_receiver_that_blocks_or_raises_does_not_hold_up_uploads(connect: Call
 
 
 def test_pubsub_receives_the_notifications_also_when_it_starts_late(
-    connect: Callable[[str], storage.Client], monkeypatch: pytest.MonkeyPatch
+    connect: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EmbeddedPubSub() as reserved:
         port = int(reserved.address.rpartition(":")[2])
@@ -176,8 +180,8 @@ def test_pubsub_receives_the_notifications_also_when_it_starts_late(
 def _pull_all(count: int) -> list[str]:
     """Make the topic and a subscription, then pull until `count` messages came."""
     subscription = "projects/project-local/subscriptions/uploads-sub"
-    with pubsub_v1.SubscriberClient() as subscriber:
-        topics = pubsub_v1.PublisherClient()
+    with SubscriberClient() as subscriber:
+        topics = PublisherClient()
         topics.create_topic(name=TOPIC)
         subscriber.create_subscription(name=subscription, topic=TOPIC)
         names: list[str] = []
@@ -188,7 +192,7 @@ def _pull_all(count: int) -> list[str]:
     return names
 
 
-def test_a_publisher_that_is_closed_gives_up(tmp_path: Path, connect: Callable[[str], storage.Client]) -> None:
+def test_a_publisher_that_is_closed_gives_up(tmp_path: Path, connect: Callable[[str], Client]) -> None:
     publisher = PubSubPublisher("127.0.0.1:1")
     server = EmbeddedStorage(root=tmp_path, on_event=publisher)
     server.start()

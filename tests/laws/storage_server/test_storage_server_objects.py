@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Bucket, Client
 
 from emulator.storage.server import EmbeddedStorage
 
@@ -30,7 +30,7 @@ NAMES = (
 
 
 def test_of_16_racing_create_only_writers_exactly_one_wins(
-    server: EmbeddedStorage, connect: Callable[[str], storage.Client]
+    server: EmbeddedStorage, connect: Callable[[str], Client]
 ) -> None:
     client = connect(server.url)
     bucket = client.create_bucket("race-bucket")
@@ -50,7 +50,7 @@ def test_of_16_racing_create_only_writers_exactly_one_wins(
         bucket.delete_blob("result")
 
 
-def test_no_two_objects_get_the_same_generation(bucket: storage.Bucket) -> None:
+def test_no_two_objects_get_the_same_generation(bucket: Bucket) -> None:
     def write(number: int) -> int:
         blob = bucket.blob(f"object-{number % 7}")
         blob.upload_from_string(b"data")
@@ -61,7 +61,7 @@ def test_no_two_objects_get_the_same_generation(bucket: storage.Bucket) -> None:
     assert len(set(generations)) == 200
 
 
-def test_a_generation_that_is_not_stored_is_not_found(bucket: storage.Bucket) -> None:
+def test_a_generation_that_is_not_stored_is_not_found(bucket: Bucket) -> None:
     first = bucket.blob("object")
     first.upload_from_string(b"first")
     bucket.blob("object").upload_from_string(b"second")
@@ -74,7 +74,7 @@ def test_a_generation_that_is_not_stored_is_not_found(bucket: storage.Bucket) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_legal_name_works(client: storage.Client, bucket: storage.Bucket, name: str) -> None:
+def test_every_legal_name_works(client: Client, bucket: Bucket, name: str) -> None:
     blob = bucket.blob(name)
     blob.upload_from_string(name.encode(), if_generation_match=0)
     assert bucket.blob(name).download_as_bytes() == name.encode()
@@ -90,12 +90,12 @@ def test_every_legal_name_works(client: storage.Client, bucket: storage.Bucket, 
 
 
 @pytest.mark.parametrize("name", ["n" * 1025, "line\nbreak", "carriage\rreturn", ".", ".."])
-def test_every_other_name_is_refused(bucket: storage.Bucket, name: str) -> None:
+def test_every_other_name_is_refused(bucket: Bucket, name: str) -> None:
     with pytest.raises(exceptions.BadRequest):
         bucket.blob(name).upload_from_string(b"data")
 
 
-def test_metadata_is_patched_replaced_and_counted(bucket: storage.Bucket) -> None:
+def test_metadata_is_patched_replaced_and_counted(bucket: Bucket) -> None:
     blob = bucket.blob("object")
     blob.metadata = {"model": "linear_svc", "round": "1"}
     blob.upload_from_string(b"data", content_type="text/csv")
@@ -117,7 +117,7 @@ def test_metadata_is_patched_replaced_and_counted(bucket: storage.Bucket) -> Non
     assert read.download_as_bytes() == b"data"
 
 
-def test_copy_and_rewrite_keep_content_and_metadata(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_copy_and_rewrite_keep_content_and_metadata(client: Client, bucket: Bucket) -> None:
     other = client.create_bucket("other-bucket")
     source = bucket.blob("source")
     source.metadata = {"model": "decision_tree"}
@@ -133,7 +133,7 @@ def test_copy_and_rewrite_keep_content_and_metadata(client: storage.Client, buck
     assert rewritten.download_as_bytes() == b"x" * 300_000
 
 
-def test_a_rewrite_with_metadata_of_its_own_replaces_the_metadata(bucket: storage.Bucket) -> None:
+def test_a_rewrite_with_metadata_of_its_own_replaces_the_metadata(bucket: Bucket) -> None:
     source = bucket.blob("source")
     source.upload_from_string(b"data", content_type="text/csv")
     target = bucket.blob("target")
@@ -142,7 +142,7 @@ def test_a_rewrite_with_metadata_of_its_own_replaces_the_metadata(bucket: storag
     assert bucket.get_blob("target").content_type == "text/plain"
 
 
-def test_an_object_can_be_rewritten_onto_itself(bucket: storage.Bucket) -> None:
+def test_an_object_can_be_rewritten_onto_itself(bucket: Bucket) -> None:
     blob = bucket.blob("object")
     blob.upload_from_string(b"data")
     before = blob.generation
@@ -151,7 +151,7 @@ def test_an_object_can_be_rewritten_onto_itself(bucket: storage.Bucket) -> None:
     assert bucket.blob("object").download_as_bytes() == b"data"
 
 
-def test_move_renames_in_one_step(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_move_renames_in_one_step(client: Client, bucket: Bucket) -> None:
     source = bucket.blob("a/source")
     source.upload_from_string(b"data")
     moved = bucket.move_blob(source, "b/target?")
@@ -159,7 +159,7 @@ def test_move_renames_in_one_step(client: storage.Client, bucket: storage.Bucket
     assert [found.name for found in client.list_blobs(bucket)] == ["b/target?"]
 
 
-def test_a_batch_answers_each_call_for_itself(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_a_batch_answers_each_call_for_itself(client: Client, bucket: Bucket) -> None:
     for name in ("a", "b ü", "c"):
         bucket.blob(name).upload_from_string(b"data")
     patched = bucket.blob("c")

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Blob, Bucket
 
-Operation = Callable[[storage.Bucket, dict[str, Any]], object]
+Operation = Callable[[Bucket, dict[str, Any]], object]
 
 
-def _patch(bucket: storage.Bucket, conditions: dict[str, Any]) -> object:
+def _patch(bucket: Bucket, conditions: dict[str, Any]) -> object:
     blob = bucket.blob("object")
     blob.metadata = {"key": "value"}
     return blob.patch(**conditions)
 
 
-def _upload_resumable(bucket: storage.Bucket, conditions: dict[str, Any]) -> object:
+def _upload_resumable(bucket: Bucket, conditions: dict[str, Any]) -> object:
     blob = bucket.blob("object", chunk_size=262_144)
     return blob.upload_from_string(b"x" * 600_000, **conditions)
 
@@ -49,7 +49,7 @@ ALL = {**READS, **WRITES}
 
 
 @pytest.fixture
-def blob(bucket: storage.Bucket) -> storage.Blob:
+def blob(bucket: Bucket) -> Blob:
     """An object of metageneration 2, beside another one named source."""
     bucket.blob("source").upload_from_string(b"source")
     made = bucket.blob("object")
@@ -61,7 +61,7 @@ def blob(bucket: storage.Bucket) -> storage.Blob:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("condition", ["if_generation_match", "if_metageneration_match"])
 def test_a_match_that_does_not_hold_is_412_and_changes_nothing(
-    bucket: storage.Bucket, blob: storage.Blob, name: str, condition: str
+    bucket: Bucket, blob: Blob, name: str, condition: str
 ) -> None:
     with pytest.raises(exceptions.PreconditionFailed):
         ALL[name](bucket, {condition: 12345})
@@ -71,15 +71,13 @@ def test_a_match_that_does_not_hold_is_412_and_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_matches_that_hold_let_it_through(bucket: storage.Bucket, blob: storage.Blob, name: str) -> None:
+def test_matches_that_hold_let_it_through(bucket: Bucket, blob: Blob, name: str) -> None:
     ALL[name](bucket, {"if_generation_match": blob.generation, "if_metageneration_match": 2})
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("condition", ["if_generation_not_match", "if_metageneration_not_match"])
-def test_a_not_match_lets_other_versions_through(
-    bucket: storage.Bucket, blob: storage.Blob, name: str, condition: str
-) -> None:
+def test_a_not_match_lets_other_versions_through(bucket: Bucket, blob: Blob, name: str, condition: str) -> None:
     if condition == "if_metageneration_not_match" and name.endswith("upload"):
         pytest.skip("the client misspells this condition of an upload; see below")
     assert blob.generation
@@ -88,9 +86,7 @@ def test_a_not_match_lets_other_versions_through(
 
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("condition", ["if_generation_not_match", "if_metageneration_not_match"])
-def test_a_not_match_of_a_write_is_refused(
-    bucket: storage.Bucket, blob: storage.Blob, name: str, condition: str
-) -> None:
+def test_a_not_match_of_a_write_is_refused(bucket: Bucket, blob: Blob, name: str, condition: str) -> None:
     present = {"if_generation_not_match": blob.generation, "if_metageneration_not_match": 2}
     # The client writes this condition of an upload as ifMetaGenerationNotMatch, which is no parameter of the API.
     misspelt = condition == "if_metageneration_not_match" and name.endswith("upload")
@@ -101,7 +97,7 @@ def test_a_not_match_of_a_write_is_refused(
 
 @pytest.mark.parametrize("name", READS)
 @pytest.mark.parametrize("condition", ["if_generation_not_match", "if_metageneration_not_match"])
-def test_a_not_match_of_a_read_is_304(bucket: storage.Bucket, blob: storage.Blob, name: str, condition: str) -> None:
+def test_a_not_match_of_a_read_is_304(bucket: Bucket, blob: Blob, name: str, condition: str) -> None:
     present = {"if_generation_not_match": blob.generation, "if_metageneration_not_match": 2}
     with pytest.raises(exceptions.NotModified):
         READS[name](bucket, {condition: present[condition]})
@@ -118,7 +114,7 @@ def test_a_not_match_of_a_read_is_304(bucket: storage.Bucket, blob: storage.Blob
     ],
 )
 def test_conditions_on_the_source_are_checked(
-    bucket: storage.Bucket, name: str, condition: str, holds: int | str, fails: int | str
+    bucket: Bucket, name: str, condition: str, holds: int | str, fails: int | str
 ) -> None:
     source = bucket.blob("source")
     source.upload_from_string(b"source")
@@ -134,7 +130,7 @@ def test_conditions_on_the_source_are_checked(
 
 
 @pytest.mark.parametrize("name", ["multipart upload", "resumable upload"])
-def test_uploads_can_demand_presence_or_absence(bucket: storage.Bucket, name: str) -> None:
+def test_uploads_can_demand_presence_or_absence(bucket: Bucket, name: str) -> None:
     upload = WRITES[name]
     for presence in ({"if_generation_match": 1}, {"if_generation_not_match": 0}, {"if_metageneration_match": 1}):
         with pytest.raises(exceptions.PreconditionFailed):
@@ -145,7 +141,7 @@ def test_uploads_can_demand_presence_or_absence(bucket: storage.Bucket, name: st
     upload(bucket, {"if_generation_not_match": 0})
 
 
-def test_a_resumable_upload_checks_again_when_it_finishes(bucket: storage.Bucket) -> None:
+def test_a_resumable_upload_checks_again_when_it_finishes(bucket: Bucket) -> None:
     blob = bucket.blob("object")
     url = blob.create_resumable_upload_session(if_generation_match=0, size=4)
     bucket.blob("object").upload_from_string(b"other")
@@ -156,14 +152,14 @@ def test_a_resumable_upload_checks_again_when_it_finishes(bucket: storage.Bucket
     assert bucket.blob("object").download_as_bytes() == b"other"
 
 
-def test_a_condition_that_is_no_number_is_a_400(bucket: storage.Bucket) -> None:
+def test_a_condition_that_is_no_number_is_a_400(bucket: Bucket) -> None:
     bucket.blob("object").upload_from_string(b"data")
     for value in ("x", "-1", "1.5", ""):
         with pytest.raises(exceptions.BadRequest):
             bucket.blob("object").reload(if_generation_match=value)
 
 
-def test_etags_are_compared_on_reads(bucket: storage.Bucket, blob: storage.Blob) -> None:
+def test_etags_are_compared_on_reads(bucket: Bucket, blob: Blob) -> None:
     current = bucket.get_blob("object")
     assert bucket.get_blob("object", if_etag_match=current.etag).generation == blob.generation
     with pytest.raises(exceptions.PreconditionFailed):

@@ -10,7 +10,7 @@ import google_crc32c
 import pytest
 import requests
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud.storage import Bucket, Client
 
 from emulator.storage.server import EmbeddedStorage
 
@@ -27,7 +27,7 @@ def _crc32c(data: bytes) -> str:
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 5_000_000])
 @pytest.mark.parametrize("chunk_size", [None, CHUNK])
-def test_what_goes_in_comes_out(bucket: storage.Bucket, size: int, chunk_size: int | None) -> None:
+def test_what_goes_in_comes_out(bucket: Bucket, size: int, chunk_size: int | None) -> None:
     data = os.urandom(size)
     blob = bucket.blob("object", chunk_size=chunk_size)
     blob.upload_from_file(io.BytesIO(data), size=size, content_type="text/csv")
@@ -38,13 +38,13 @@ def test_what_goes_in_comes_out(bucket: storage.Bucket, size: int, chunk_size: i
 
 
 @pytest.mark.parametrize("size", [0, CHUNK, 2 * CHUNK, 2 * CHUNK + 17])
-def test_a_stream_of_unknown_size_is_uploaded(bucket: storage.Bucket, size: int) -> None:
+def test_a_stream_of_unknown_size_is_uploaded(bucket: Bucket, size: int) -> None:
     data = os.urandom(size)
     bucket.blob("object", chunk_size=CHUNK).upload_from_file(io.BytesIO(data))
     assert bucket.blob("object").download_as_bytes() == data
 
 
-def test_blob_writer_and_reader_work(bucket: storage.Bucket) -> None:
+def test_blob_writer_and_reader_work(bucket: Bucket) -> None:
     with bucket.blob("object", chunk_size=CHUNK).open("wb", ignore_flush=True) as target:
         for number in range(100_000):
             target.write(b"%d\n" % number)
@@ -53,13 +53,13 @@ def test_blob_writer_and_reader_work(bucket: storage.Bucket) -> None:
 
 
 @pytest.mark.parametrize("checksum", ["md5", "crc32c"])
-def test_a_supplied_checksum_that_is_right_is_accepted(bucket: storage.Bucket, checksum: str) -> None:
+def test_a_supplied_checksum_that_is_right_is_accepted(bucket: Bucket, checksum: str) -> None:
     bucket.blob("object").upload_from_string(b"data", checksum=checksum)
     bucket.blob("resumable", chunk_size=CHUNK).upload_from_string(b"x" * CHUNK * 3, checksum=checksum)
 
 
 @pytest.mark.parametrize("field", ["md5_hash", "crc32c"])
-def test_a_supplied_checksum_that_is_wrong_is_a_400_and_stores_nothing(bucket: storage.Bucket, field: str) -> None:
+def test_a_supplied_checksum_that_is_wrong_is_a_400_and_stores_nothing(bucket: Bucket, field: str) -> None:
     for chunk_size in (None, CHUNK):
         blob = bucket.blob("object", chunk_size=chunk_size)
         setattr(blob, field, _md5(b"other") if field == "md5_hash" else _crc32c(b"other"))
@@ -69,7 +69,7 @@ def test_a_supplied_checksum_that_is_wrong_is_a_400_and_stores_nothing(bucket: s
 
 
 def test_a_media_upload_is_checked_against_its_header(
-    server: EmbeddedStorage, bucket: storage.Bucket, http: requests.Session
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
 ) -> None:
     url = f"{server.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=a%2Bb"
     wrong = http.post(url, data=b"data", headers={"X-Goog-Hash": f"crc32c={_crc32c(b'other')}"})
@@ -79,7 +79,7 @@ def test_a_media_upload_is_checked_against_its_header(
 
 
 def test_a_body_in_chunked_transfer_coding_is_taken(
-    server: EmbeddedStorage, bucket: storage.Bucket, http: requests.Session
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
 ) -> None:
     url = f"{server.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=object"
     response = http.post(url, data=(piece for piece in (b"one,", b"two,", b"three")))
@@ -88,7 +88,7 @@ def test_a_body_in_chunked_transfer_coding_is_taken(
 
 
 def test_data_that_looks_like_a_boundary_survives_multipart(
-    server: EmbeddedStorage, bucket: storage.Bucket, http: requests.Session
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
 ) -> None:
     data = b"\r\n--edg\r\n-\r\n\r\n--\r\n--ed\r\n\r"
     body = b'--edge\r\nContent-Type: application/json\r\n\r\n{"name": "object"}\r\n'
@@ -102,9 +102,7 @@ def test_data_that_looks_like_a_boundary_survives_multipart(
     assert bucket.blob("object").download_as_bytes() == data
 
 
-def test_an_interrupted_resumable_upload_goes_on_where_it_stopped(
-    bucket: storage.Bucket, http: requests.Session
-) -> None:
+def test_an_interrupted_resumable_upload_goes_on_where_it_stopped(bucket: Bucket, http: requests.Session) -> None:
     data = os.urandom(3 * CHUNK + 1000)
     url = bucket.blob("object").create_resumable_upload_session(content_type="text/csv", size=len(data))
     total = len(data)
@@ -134,7 +132,7 @@ def test_an_interrupted_resumable_upload_goes_on_where_it_stopped(
     assert read.content_type == "text/csv"
 
 
-def test_a_cancelled_resumable_upload_is_gone(bucket: storage.Bucket, http: requests.Session) -> None:
+def test_a_cancelled_resumable_upload_is_gone(bucket: Bucket, http: requests.Session) -> None:
     url = bucket.blob("object").create_resumable_upload_session()
     http.put(url, data=b"x" * CHUNK, headers={"Content-Range": f"bytes 0-{CHUNK - 1}/*"}, allow_redirects=False)
     assert http.delete(url).status_code == 499
@@ -142,7 +140,7 @@ def test_a_cancelled_resumable_upload_is_gone(bucket: storage.Bucket, http: requ
     assert not bucket.blob("object").exists()
 
 
-def test_an_upload_that_is_cut_short_stores_nothing(server: EmbeddedStorage, bucket: storage.Bucket) -> None:
+def test_an_upload_that_is_cut_short_stores_nothing(server: EmbeddedStorage, bucket: Bucket) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
     path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=object"
     with socket.create_connection((host, int(port))) as connection:
@@ -152,7 +150,7 @@ def test_an_upload_that_is_cut_short_stores_nothing(server: EmbeddedStorage, buc
     assert not bucket.blob("object").exists()
 
 
-def test_an_upload_to_a_bucket_that_is_not_there_is_a_404(client: storage.Client) -> None:
+def test_an_upload_to_a_bucket_that_is_not_there_is_a_404(client: Client) -> None:
     for chunk_size in (None, CHUNK):
         with pytest.raises(exceptions.NotFound):
             client.bucket("missing-bucket").blob("object", chunk_size=chunk_size).upload_from_string(b"x" * CHUNK * 2)
