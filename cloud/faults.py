@@ -15,8 +15,8 @@ T = TypeVar("T")
 Kind = Literal["before", "lost_answer", "repeated", "duplicate", "lost"]
 """What goes wrong in a call:
 
-`before`: TransientError, and nothing was done. `lost_answer`: it was done, then TransientError. `repeated`: it was done,
-the answer was lost, and the client library did it again (a create-only write answers PreconditionFailed then).
+`before`: TransientError, and nothing was done. `lost_answer`: it was done, then TransientError. `repeated`: it was
+done, the answer was lost, and the client library did it again (a create-only write answers PreconditionFailed then).
 `duplicate`: what a pull delivers, the next one delivers again. `lost`: the call answers well, and nothing was done.
 """
 

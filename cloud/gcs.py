@@ -138,6 +138,8 @@ class GcsObjects:
 
     def compose(self, sources: list[str], target: str, *, content_type: str) -> ObjectInfo:
         """See `Objects.compose`. Above 32 sources, temporary objects under `tmp/compose/` are made and deleted."""
+        for name in (target, *sources):
+            check_name(name)
         return compose_tree(self, self._compose_once, sources, target, content_type=content_type)
 
     def delete(self, name: str) -> None:

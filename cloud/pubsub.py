@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from google.api_core import exceptions as api
 from google.api_core import grpc_helpers
-from google.protobuf import empty_pb2  # type: ignore[import-untyped] # ships no types
+from google.protobuf import empty_pb2  # type: ignore[import-untyped,unused-ignore] # ships no types
 from google.pubsub_v1 import types
 
 from cloud.objects import CloudSetupError, TransientError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import google.auth
-import grpc  # type: ignore[import-untyped] # ships no types
+import grpc  # type: ignore[import-untyped,unused-ignore] # ships no types
 from google.auth import exceptions as auth
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
