@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.requests import ReviewRequest, decode_review
-from worker.core.rows import BadRow, Row, open_rows
+from worker.core.rows import BadRow, Row, RowReader, open_rows
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Lines of JSON up to here are kept whole, so that they can be given back; a valid request has 9,000,000 at most."""
@@ -72,10 +72,7 @@ def csv_rows(stream: BinaryIO, dialect: Dialect) -> Iterator[Entry]:
     A bad row's content is not known, so its entry is a request with an empty text, to be filled in.
     Raises Unusable for a file that cannot be read as a whole (no header, no text column, another encoding).
     """
-    try:
-        reader = open_rows(iter(lambda: stream.read(_CHUNK_BYTES), b""), dialect)
-    except InvalidInput as error:
-        raise Unusable(f"The CSV cannot be read ({error.code}). {error.reason}") from None
+    reader = _reader(stream, dialect)
     columns = reader.header.columns
     optional: tuple[str, ...] = ("id", "model", "version") if dialect.header else ()
     named = {name: columns.index(name) for name in optional if name in columns}
@@ -84,6 +81,18 @@ def csv_rows(stream: BinaryIO, dialect: Dialect) -> Iterator[Entry]:
             yield Entry(item.row, _EMPTY, InvalidInput(item.code, f"{item.reason} (line {item.line} of the file)"))
         else:
             yield _entry(item, named)
+
+
+def check_csv(stream: BinaryIO, dialect: Dialect) -> None:
+    """Raise Unusable for a file that no worker could read: no header, no text column, another encoding."""
+    _reader(stream, dialect)
+
+
+def _reader(stream: BinaryIO, dialect: Dialect) -> RowReader:
+    try:
+        return open_rows(iter(lambda: stream.read(_CHUNK_BYTES), b""), dialect)
+    except InvalidInput as error:
+        raise Unusable(f"The CSV cannot be read ({error.code}). {error.reason}") from None
 
 
 def _entry(row: Row, named: dict[str, int]) -> Entry:

@@ -1,0 +1,102 @@
+"""`reviewmill results job JOB_OR_URI`: the results of one CSV job."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+
+from publisher.console import DONE, NOT_DONE, NotDone, finish, say
+from publisher.doors import open_bucket
+from publisher.formats import FORMATS, REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
+from publisher.options import at_least_one, new_parser
+from publisher.stored_jobs import PREDICTIONS, StoredJob, which_job
+from schemas.jobs import JobManifest
+from schemas.outcomes import Rejection
+from worker.core.csv_output import RESULT_COLUMNS
+from worker.settings import Settings, load_settings
+
+PROG = "reviewmill results job"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser(
+        PROG,
+        "Show the predictions of a CSV job, or with --rejections the rows that were not scored and why.\n"
+        "Only a job whose manifest is written is read.",
+        [f"{PROG} reviews-0123456789abcdef", f"{PROG} gs://reviewmill-uploads/reviews.csv --format csv > scored.csv"],
+    )
+    parser.add_argument("job", metavar="JOB_OR_URI", help="id of the job, or gs:// URI of the upload or of the job")
+    parser.add_argument("--rejections", action="store_true", help="show rejections instead of predictions")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--limit", metavar="N", type=at_least_one, help="show at most so many rows")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = _parser().parse_args(argv)
+    return finish(PROG, lambda: _run(options, load_settings(os.environ)))
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    with open_bucket(settings.results, settings) as results:
+        job = StoredJob(results, which_job(options.job, settings))
+        manifest = finished(job)
+        if options.rejections:
+            show_rows(
+                rows_as_mappings(job.rejections()),
+                style=options.format,
+                columns=field_names(Rejection),
+                table_columns=("row", "line", *REJECTION_COLUMNS[1:]),
+                limit=options.limit,
+            )
+        elif options.format == "csv" and options.limit is None:
+            _copy(job)
+        else:
+            _show_predictions(job, options)
+    return _status(job, manifest)
+
+
+def finished(job: StoredJob) -> JobManifest:
+    """Return the job's manifest; raises NotDone when there is none."""
+    manifest = job.manifest()
+    if manifest is not None:
+        return manifest
+    if job.spec() is None:
+        raise NotDone(f"There is no job {job.job}, or no worker has begun it. Is a worker running?")
+    raise NotDone(f"The job {job.job} has no manifest: it is not done. Wait, and see that a worker is running.")
+
+
+def _copy(job: StoredJob) -> None:
+    """Print predictions.csv as it is stored."""
+    sys.stdout.flush()
+    for chunk in job.chunks(PREDICTIONS):
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def _show_predictions(job: StoredJob, options: argparse.Namespace) -> None:
+    records = job.predictions()
+    header = next(records, [])
+    show_rows(
+        _rows(header, records),
+        style=options.format,
+        columns=header,
+        # The job's own columns come last; a name that the upload has itself is longer there.
+        table_columns=header[-len(RESULT_COLUMNS) :],
+        limit=options.limit,
+    )
+
+
+def _rows(header: list[str], records: Iterator[list[str]]) -> Iterator[Row]:
+    for record in records:
+        yield dict(zip(header, record, strict=True))
+
+
+def _status(job: StoredJob, manifest: JobManifest) -> int:
+    if manifest.state == "done":
+        return DONE
+    say(f"The job {job.job} has failed; these are the rows it had come to. {manifest.reason or ''}".rstrip())
+    return NOT_DONE

@@ -1,0 +1,151 @@
+"""Reads one CSV job out of the results bucket, and finds out which job an argument means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from cloud.crc import Checksum
+from cloud.objects import ObjectInfo, ObjectNotFound, Objects
+from publisher.console import NotDone, Unusable
+from publisher.doors import open_bucket
+from schemas.codec import decode
+from schemas.errors import InvalidInput
+from schemas.jobs import JobManifest, JobSpec, PartRecord
+from schemas.outcomes import Rejection
+from worker.core.csv_fields import split_fields
+from worker.core.csv_records import RecordReader
+from worker.core.naming import job_id, job_object, part_object
+from worker.core.reading import read_lines
+from worker.settings import Settings
+
+PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
+
+_MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+_MAX_PREDICTION_BYTES = 8 * 1024 * 1024
+"""A row of an upload has 1 MiB at most, and grows by quoting, by UTF-8 and by what the job adds."""
+
+_JOB = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}")
+_IN_JOBS = re.compile(r"jobs/([^/]+)(?:/.*)?")
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class StoredJob:
+    """The objects of one job. Methods block; raises NotDone for an object that is not what it should be."""
+
+    def __init__(self, results: Objects, job: str) -> None:
+        self.job = job
+        self._results = results
+        self.read_objects: dict[str, tuple[int, str]] = {}
+        """Size and CRC32C of what `predictions` and `rejections` read to the end, by object name."""
+
+    def uri(self, name: str) -> str:
+        """Return where one of the job's objects is."""
+        return f"{self._results.uri.rstrip('/')}/{job_object(self.job, name)}"
+
+    def manifest(self) -> JobManifest | None:
+        """Return the manifest, None while the job is not done."""
+        return self._document(job_object(self.job, MANIFEST), JobManifest)
+
+    def spec(self) -> JobSpec | None:
+        """Return what the job's workers agreed on, None before any began."""
+        return self._document(job_object(self.job, SPEC), JobSpec)
+
+    def part(self, number: int) -> PartRecord | None:
+        """Return the record of a part, None while it is not done."""
+        return self._document(part_object(self.job, number, "json"), PartRecord)
+
+    def predictions(self) -> Iterator[list[str]]:
+        """Yield the records of predictions.csv, the header first; nothing where the object is not there."""
+        chunks = self.chunks(PREDICTIONS)
+        for record in RecordReader(chunks, delimiter=b",", quote=b'"', limit=_MAX_PREDICTION_BYTES):
+            try:
+                yield split_fields(record, ",", "utf-8")
+            except InvalidInput as error:
+                raise NotDone(f"{self.uri(PREDICTIONS)} is damaged at line {record.line}: {error.reason}") from None
+
+    def rejections(self) -> Iterator[Rejection]:
+        """Yield the rejections of the job; nothing where the object is not there."""
+        try:
+            for line in read_lines(self.chunks(REJECTIONS), max_bytes=_MAX_DOCUMENT_BYTES):
+                yield decode(line, Rejection, max_bytes=_MAX_DOCUMENT_BYTES)
+        except (InvalidInput, ValueError) as error:
+            reason = error.reason if isinstance(error, InvalidInput) else f"{error}."
+            raise NotDone(f"{self.uri(REJECTIONS)} is damaged: {reason}") from None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of one of the job's objects, and note what they were."""
+        full = job_object(self.job, name)
+        try:
+            info = self._results.info(full)
+            seen = Checksum()
+            size = 0
+            for chunk in self._results.stream(full, generation=info.generation):
+                seen.update(chunk)
+                size += len(chunk)
+                yield chunk
+        except ObjectNotFound:
+            return
+        self.read_objects[full] = (size, seen.text())
+
+    def _document(self, name: str, kind: type[T]) -> T | None:
+        try:
+            data, _ = self._results.get(name)
+        except ObjectNotFound:
+            return None
+        try:
+            return decode(data, kind, max_bytes=_MAX_DOCUMENT_BYTES)
+        except InvalidInput as error:
+            raise NotDone(f"{self._results.uri}/{name} is damaged: {error.reason}") from None
+
+
+def bucket_name(uri: str) -> str:
+    """Return a bucket's name as events give it: that of `gs://bucket`, or a folder's own name."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def job_of_upload(uri: str, info: ObjectInfo) -> str:
+    """Return the id of the job that one generation of an uploaded object has."""
+    return job_id(bucket_name(uri), info.name, info.generation)
+
+
+def which_job(argument: str, settings: Settings) -> str:
+    """Return the job that an argument means.
+
+    A job id; the URI of the job's folder or of anything in it; the URI of the upload, with `#generation` for another
+    than the current one. Raises Unusable for anything else.
+    """
+    for uri, resolve in ((settings.results, _job_in_results), (settings.uploads, _job_of_upload_name)):
+        root = uri.rstrip("/") + "/"
+        if argument.startswith(root):
+            return resolve(argument.removeprefix(root), settings)
+    if not _JOB.fullmatch(argument):
+        raise Unusable(
+            f"{argument!r} is neither a job id such as reviews-0123456789abcdef, nor a URI under {settings.results} "
+            f"(a job) or {settings.uploads} (an upload). Name one; 'reviewmill publish csv' prints them."
+        )
+    return argument
+
+
+def _job_in_results(name: str, settings: Settings) -> str:
+    match = _IN_JOBS.fullmatch(name)
+    if match is None:
+        raise Unusable(f"{settings.results}/{name} is not in a job's folder. Name one: {settings.results}/jobs/ID.")
+    return match[1]
+
+
+def _job_of_upload_name(name: str, settings: Settings) -> str:
+    name, _, generation = name.partition("#")
+    if generation:
+        return job_id(bucket_name(settings.uploads), name, int(generation) if generation.isdigit() else -1)
+    with open_bucket(settings.uploads, settings) as uploads:
+        try:
+            return job_of_upload(settings.uploads, uploads.info(name))
+        except (ObjectNotFound, ValueError):
+            raise Unusable(
+                f"There is no upload {settings.uploads}/{name} (any more). Name its job, or upload it again."
+            ) from None

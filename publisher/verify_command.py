@@ -1,0 +1,76 @@
+"""`reviewmill verify JOB|RECEIPT`: proves from the stored objects alone that every row is accounted for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from publisher.console import DONE, NOT_DONE, Unusable, finish, say
+from publisher.doors import open_bucket
+from publisher.options import new_parser
+from publisher.receipts import read_receipt
+from publisher.report import print_account
+from publisher.stored_jobs import which_job
+from publisher.stored_reviews import StoredReviews
+from publisher.verify_job import verify_job
+from worker.core.ledger import Account
+from worker.core.ledger_messages import ReceiptLedger
+from worker.settings import Settings, load_settings
+
+PROG = "reviewmill verify"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser(
+        PROG,
+        "Recount what was sent against what is stored.\n\n"
+        "For a CSV job: the rows of the upload, read again, against predictions.csv and rejections.jsonl, and both\n"
+        "against the manifest. For messages: the receipt that 'reviewmill publish reviews' wrote, against the stored\n"
+        "predictions and rejections. No worker is asked.\n\n"
+        "Prints how many rows were read, predicted, rejected, are missing, are doubled (have two different outcomes),\n"
+        "and how many stored outcomes are unexpected. Exits 0 only if the last three are zero.",
+        [f"{PROG} reviews-0123456789abcdef", f"{PROG} reviews.p20260301T101500Zabc123.receipt.jsonl"],
+    )
+    parser.add_argument(
+        "subject", metavar="JOB|RECEIPT", help="receipt file, id of a job, or gs:// URI of an upload or a job"
+    )
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = _parser().parse_args(argv)
+    return finish(PROG, lambda: _run(options.subject, load_settings(os.environ)))
+
+
+def _run(subject: str, settings: Settings) -> int:
+    if subject.startswith("gs://") or not Path(subject).is_file():
+        return _verify_job(subject, settings)
+    account = verify_receipt(Path(subject), settings)
+    print_account(account)
+    return _verdict(balanced=account.balanced)
+
+
+def verify_receipt(path: Path, settings: Settings) -> Account:
+    """Return the account of a receipt file; raises Unusable where it is none."""
+    ledger = ReceiptLedger(read_receipt(path))
+    with open_bucket(settings.results, settings) as results:
+        for where, outcome in StoredReviews(results).fresh(ledger.partitions):
+            ledger.add(where, outcome)
+    return ledger.account()
+
+
+def _verify_job(subject: str, settings: Settings) -> int:
+    if subject.endswith(".jsonl"):
+        raise Unusable(f"There is no receipt file {subject}. Name one that is there, or a job.")
+    account, faults = verify_job(which_job(subject, settings), settings)
+    print_account(account)
+    for fault in faults:
+        say(f"  {fault}")
+    return _verdict(balanced=account.balanced and not faults)
+
+
+def _verdict(*, balanced: bool) -> int:
+    print("verified: every row is accounted for" if balanced else "NOT verified: see above", flush=True)
+    return DONE if balanced else NOT_DONE

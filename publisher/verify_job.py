@@ -1,0 +1,125 @@
+"""Recounts a CSV job: the pinned generation of the upload against the stored results and the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloud.crc import Checksum
+from cloud.objects import ObjectNotFound
+from publisher.console import NotDone
+from publisher.doors import open_bucket
+from publisher.results_job import finished
+from publisher.stored_jobs import StoredJob, bucket_name
+from schemas.errors import InvalidInput
+from schemas.jobs import JobManifest, JobSpec, Source
+from worker.core.csv_output import RESULT_COLUMNS, result_columns
+from worker.core.ledger import Account
+from worker.core.ledger_jobs import JobLedger, manifest_faults
+from worker.core.naming import job_id
+from worker.core.rows import Row, open_rows
+from worker.settings import Settings
+
+_ROW, _LABEL, _PROBABILITY, _MODEL, _VERSION = range(-len(RESULT_COLUMNS), 0)
+"""Where the job's own columns stand in a record of predictions.csv."""
+
+
+def verify_job(job: str, settings: Settings) -> tuple[Account, list[str]]:
+    """Return the account of a job, and a sentence for each other fault found.
+
+    Raises NotDone when the job has no manifest, when the upload is gone, or when a stored object is damaged.
+    """
+    with open_bucket(settings.results, settings) as results:
+        stored = StoredJob(results, job)
+        manifest = finished(stored)
+        spec = stored.spec()
+        ledger = JobLedger()
+        faults = [] if manifest.state == "done" else [f"The job has failed: {manifest.reason or 'no reason is given'}"]
+        if spec is None:
+            if manifest.state == "done":
+                raise NotDone(f"The job {job} has a manifest but no spec: it cannot be recounted.")
+            return ledger.account(), faults
+        faults += _identity_faults(job, spec, manifest)
+        faults += _expect_rows(ledger, spec, settings)
+        faults += _note_predictions(ledger, spec, stored)
+        for rejection in stored.rejections():
+            ledger.rejected(rejection)
+        account = ledger.account()
+        return account, faults + manifest_faults(manifest, account, ledger, stored.read_objects)
+
+
+def _identity_faults(job: str, spec: JobSpec, manifest: JobManifest) -> list[str]:
+    source = spec.source
+    checks = (
+        (job_id(source.bucket, source.object, source.generation) == job, "The spec's source is another job's."),
+        (spec.job == manifest.job == job, "The spec or the manifest names another job."),
+        (manifest.source == source, "The manifest names another source than the spec."),
+        ((manifest.model, manifest.version) == (spec.model, spec.version), "The manifest names another model."),
+    )
+    return [fault for holds, fault in checks if not holds]
+
+
+def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[str]:
+    """Read the upload from its first byte, and note every data row."""
+    source = spec.source
+    seen = Checksum()
+    size = 0
+
+    def noted(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for chunk in chunks:
+            seen.update(chunk)
+            size += len(chunk)
+            yield chunk
+
+    # The bucket of the settings where it is the one, because that may be a folder.
+    uri = settings.uploads if bucket_name(settings.uploads) == source.bucket else f"gs://{source.bucket}"
+    with open_bucket(uri, settings) as uploads:
+        try:
+            chunks = noted(uploads.stream(source.object, generation=source.generation))
+            reader = open_rows(chunks, spec.dialect)
+            for item in reader:
+                ledger.expect(item.row, item.fields if isinstance(item, Row) else None)
+        except ObjectNotFound:
+            raise NotDone(
+                f"The upload {source.object}#{source.generation} is gone from {uri}, so its rows cannot be counted again."
+            ) from None
+        except InvalidInput as error:
+            raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
+    return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
+
+
+def _source_faults(source: Source, size: int, checksum: str, *, header_holds: bool) -> list[str]:
+    faults = [] if header_holds else ["The upload's header is not the one of the job's spec."]
+    if (size, checksum) != (source.size, source.crc32c):
+        faults.append(
+            f"The upload holds {size:,} bytes with crc32c {checksum}; "
+            f"the spec says {source.size:,} with {source.crc32c}."
+        )
+    return faults
+
+
+def _note_predictions(ledger: JobLedger, spec: JobSpec, stored: StoredJob) -> list[str]:
+    """Note every stored prediction, and return what is wrong with the object as a whole."""
+    records = stored.predictions()
+    columns = [*spec.header.columns, *result_columns(spec.header.columns)]
+    header = next(records, None)
+    if header is None:
+        return []
+    for record in records:
+        if len(record) != len(columns) or not record[_ROW].isdecimal():
+            ledger.stranger(0, "a prediction with another number of cells, or without a row's number")
+        elif (record[_MODEL], record[_VERSION]) != (spec.model, spec.version):
+            ledger.stranger(int(record[_ROW]), "a prediction of another model or version than the job's")
+        elif not _is_probability(record[_PROBABILITY]):
+            ledger.stranger(int(record[_ROW]), "a prediction whose probability is not in 0..1")
+        else:
+            ledger.predicted(int(record[_ROW]), record[: len(spec.header.columns)], record[_LABEL])
+    return [] if header == columns else ["The header of predictions.csv is not the one of the job's spec."]
+
+
+def _is_probability(cell: str) -> bool:
+    """Say whether a cell is a number in 0..1, or empty for a classifier that gives none."""
+    try:
+        return not cell or 0.0 <= float(cell) <= 1.0
+    except ValueError:
+        return False

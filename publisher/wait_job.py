@@ -1,0 +1,53 @@
+"""Follows a CSV job until its manifest is there, and says what became of it."""
+
+from __future__ import annotations
+
+import time
+
+from publisher.console import DONE, NOT_DONE, NotDone, say
+from publisher.progress import Progress
+from publisher.stored_jobs import MANIFEST, PREDICTIONS, REJECTIONS, StoredJob
+from schemas.jobs import JobManifest
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+def wait_for_job(job: StoredJob, *, size_bytes: int, seconds: float) -> JobManifest:
+    """Return the manifest once it is there; raises NotDone when the time is over."""
+    deadline = time.monotonic() + seconds
+    pause_s = _FIRST_PAUSE_S
+    parts = rows = 0
+    with Progress("scoring", size_bytes) as progress:
+        while True:
+            manifest = job.manifest()
+            if manifest is not None:
+                return manifest
+            while (part := job.part(parts)) is not None:
+                parts += 1
+                rows += part.counts.rows
+                progress.show(part.next_byte, f"{rows:,} rows in {parts:,} parts")
+                pause_s = _FIRST_PAUSE_S
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise NotDone(
+                    f"The job {job.job} is not done after {seconds:g} s: {parts:,} parts with {rows:,} rows are there. "
+                    f"{'' if parts else 'Is a worker running? '}Look later with: reviewmill results job {job.job}"
+                )
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def print_job(job: StoredJob, manifest: JobManifest) -> int:
+    """Print counts and places of a job's results; return the exit status that they deserve."""
+    counts = manifest.counts
+    print(f"rows {counts.rows:,} = predictions {counts.predictions:,} + rejections {counts.rejections:,}")
+    written = {item.name.rpartition("/")[2] for item in manifest.objects}
+    for name in (PREDICTIONS, REJECTIONS):
+        if name in written:
+            print(f"{name.partition('.')[0]:<12}{job.uri(name)}")
+    print(f"{'manifest':<12}{job.uri(MANIFEST)}", flush=True)
+    if manifest.state == "done":
+        return DONE
+    say(f"The job {job.job} has failed: {manifest.reason or 'no reason is given'}")
+    return NOT_DONE
