@@ -30,7 +30,7 @@ def check_json(schema: AvroSchema, data: bytes) -> None:
     As in Google's emulator, a record may hold further fields, and fields with defaults are required all the same.
     """
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=_refuse_constant)
         _JsonCheck(schema).check(schema.root, value)
     except (ValueError, RecursionError) as error:
         raise AvroError("not JSON, or nested too deep") from error
@@ -42,6 +42,11 @@ def check_binary(schema: AvroSchema, data: bytes) -> None:
         _BinaryCheck(schema, data).check(schema.root)
     except (ValueError, RecursionError) as error:
         raise AvroError("invalid UTF-8, or nested too deep") from error
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python's decoder takes for numbers."""
+    raise AvroError(f"{name} is not JSON")
 
 
 def _require(fits: bool, expected: str) -> None:

@@ -6,6 +6,7 @@ real service, AND and OR may not stand beside each other without parentheses.
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 
 from emulator.pubsub.errors import PubSubError, invalid
@@ -22,6 +23,18 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+
+_ESCAPE = re.compile(
+    r"""\\(?:
+        u(?P<unicode>[0-9A-Fa-f]{4})
+      | x(?P<hexadecimal>[0-9A-Fa-f]{2})
+      | (?P<octal>[0-7]{1,3})
+      | (?P<character>.)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
+_SURROGATES = range(0xD800, 0xE000)
 
 
 def compile_filter(source: str) -> Predicate:
@@ -131,4 +144,15 @@ class _Parser:
         if self._position >= len(self._tokens) or self._tokens[self._position][0] != "text":
             raise self._error()
         self._position += 1
-        return re.sub(r"\\(.)", r"\1", self._tokens[self._position - 1][1][1:-1], flags=re.DOTALL)
+        return _ESCAPE.sub(_unescape, self._tokens[self._position - 1][1][1:-1])
+
+
+def _unescape(escape: re.Match[str]) -> str:
+    """Return the character that an escape sequence stands for; an escaped character that is no code is itself."""
+    for name, base in (("unicode", 16), ("hexadecimal", 16), ("octal", 8)):
+        if escape[name]:
+            code = int(escape[name], base)
+            if code > sys.maxunicode or code in _SURROGATES:
+                raise invalid(f"invalid filter: {escape[0]} is not a character")
+            return chr(code)
+    return _CONTROLS.get(escape["character"], escape["character"])

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import grpc  # type: ignore[import-untyped,unused-ignore]  # grpcio ships no type information
 import pytest
 from google.api_core import exceptions
+from google.pubsub_v1 import types
 
 from emulator.official import OfficialPubSub
 from emulator.pubsub.errors import PubSubError
@@ -42,26 +44,24 @@ def test_starting_and_stopping_twice_is_harmless() -> None:
         clients.close()
 
 
-def test_it_ends_while_pulls_wait(embedded: EmbeddedPubSub) -> None:
+def test_it_ends_while_a_stream_is_open(embedded: EmbeddedPubSub) -> None:
     clients = Cloud(embedded.address)
-    subscription = clients.subscription(clients.topic())
-    call = clients.subscriber.transport._stubs
-    outcome: list[BaseException] = []
+    topic = clients.topic()
+    subscription = clients.subscription(topic)
+    done = threading.Event()
 
-    def wait() -> None:
-        try:
-            clients.subscriber.pull(subscription=subscription, max_messages=1, timeout=PATIENCE_S, retry=None)
-        except exceptions.GoogleAPICallError as error:
-            outcome.append(error)
+    def requests() -> Iterator[types.StreamingPullRequest]:
+        yield types.StreamingPullRequest(subscription=subscription, stream_ack_deadline_seconds=60)
+        done.wait(PATIENCE_S)
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert eventually(lambda: "pull" in call)
+    stream = iter(clients.subscriber.streaming_pull(requests=requests()))
+    clients.publish(topic, b"first")
+    next(stream)
     embedded.stop()
-    thread.join(PATIENCE_S)
+    with pytest.raises(exceptions.GoogleAPICallError):
+        next(stream)
+    done.set()
     clients.close()
-    assert not thread.is_alive()
-    assert len(outcome) == 1
 
 
 def test_a_taken_port_is_told() -> None:

@@ -1,7 +1,7 @@
 import pytest
 from google.api_core import exceptions
-from google.cloud.pubsub_v1.subscriber._protocol import requests, streaming_pull_manager
 from google.cloud.pubsub_v1.subscriber import futures
+from google.cloud.pubsub_v1.subscriber._protocol import requests, streaming_pull_manager
 from google.cloud.pubsub_v1.subscriber.exceptions import AcknowledgeStatus
 
 from tests.laws.pubsub.conftest import Cloud

@@ -3,7 +3,7 @@ import time
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import pubsub_v1
+from google.cloud import pubsub_v1  # type: ignore[import-untyped,unused-ignore]  # ships no type information
 from google.pubsub_v1 import types
 
 from emulator.official import OfficialPubSub

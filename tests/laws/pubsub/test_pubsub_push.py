@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.pubsub_v1 import types
 
 from tests.laws.pubsub.conftest import PATIENCE_S, Cloud, eventually
 
@@ -108,9 +109,11 @@ def test_a_subscription_changes_between_pull_and_push(cloud: Cloud, endpoint: En
     topic = cloud.topic()
     subscription = cloud.subscription(topic)
     cloud.publish(topic, b"pushed")
-    cloud.subscriber.modify_push_config(subscription=subscription, push_config={"push_endpoint": endpoint.url})
+    cloud.subscriber.modify_push_config(
+        subscription=subscription, push_config=types.PushConfig(push_endpoint=endpoint.url)
+    )
     assert base64.b64decode(endpoint.next()["message"]["data"]) == b"pushed"
-    cloud.subscriber.modify_push_config(subscription=subscription, push_config={})
+    _push_to(cloud, subscription, "")
     cloud.publish(topic, b"pulled")
     assert cloud.drain(subscription, 1) == [b"pulled"]
 
@@ -120,7 +123,9 @@ def test_an_endpoint_that_comes_up_later_gets_the_message(cloud: Cloud, endpoint
     nobody = "http://127.0.0.1:1/"
     subscription = cloud.subscription(topic, push_config={"push_endpoint": nobody})
     cloud.publish(topic, b"patience")
-    cloud.subscriber.modify_push_config(subscription=subscription, push_config={"push_endpoint": endpoint.url})
+    cloud.subscriber.modify_push_config(
+        subscription=subscription, push_config=types.PushConfig(push_endpoint=endpoint.url)
+    )
     assert eventually(lambda: not endpoint.pushed.empty())
     cloud.subscriber.delete_subscription(subscription=subscription)
 
@@ -128,3 +133,9 @@ def test_an_endpoint_that_comes_up_later_gets_the_message(cloud: Cloud, endpoint
 def test_an_endpoint_that_is_no_address_is_refused(cloud: Cloud) -> None:
     with pytest.raises(exceptions.InvalidArgument):
         cloud.subscription(cloud.topic(), push_config={"push_endpoint": "not an address"})
+
+
+def _push_to(cloud: Cloud, subscription: str, url: str) -> None:
+    """Change the subscription to push to `url`, or to pull when it is empty."""
+    config = types.PushConfig(push_endpoint=url)
+    cloud.subscriber.modify_push_config(subscription=subscription, push_config=config)
