@@ -39,7 +39,7 @@ class PubSubMessage(msgspec.Struct, frozen=True, rename="camel"):
     message_id: str
     publish_time: str
     data: bytes = b""
-    """Base64 on the wire."""
+    """Base64 on the wire; decoded here."""
     attributes: dict[str, str] = {}
 
 

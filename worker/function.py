@@ -6,8 +6,6 @@ rejection is stored, and only what may succeed later, or is a fault of ours, rai
 
 from __future__ import annotations
 
-import base64
-import binascii
 from functools import lru_cache
 from typing import Any
 
@@ -40,11 +38,7 @@ def _parts() -> FunctionParts:
 def score_message(event: CloudEvent) -> None:
     """Score the review request, or run the CSV job, in a Pub/Sub `messagePublished` event."""
     message = decode_push(_json(event.data)).message
-    try:
-        data = base64.b64decode(message.data, validate=True)
-    except binascii.Error:
-        raise InvalidInput("invalid_event", "The message's data is not base64. Send the event unchanged.") from None
-    envelope = Envelope(message.message_id, data, message.attributes, normal_time(message.publish_time))
+    envelope = Envelope(message.message_id, message.data, message.attributes, normal_time(message.publish_time))
     if 0 not in _parts().dispatcher.handle([envelope]):
         kind = "notification" if is_notification(envelope.attributes) else "review"
         raise NotStored(f"the outcome of {kind} {message.message_id} is not stored; deliver it again")
