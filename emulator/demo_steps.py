@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,13 +35,13 @@ class Steps:
         yield
         self.times.append((title, time.monotonic() - began))
 
-    def run(self, arguments: list[str], environment: Mapping[str, str], *, head: int | None = None) -> str:
-        """Run one command, showing its line and its output (the first `head` lines), and return its stdout.
+    def run(self, arguments: list[str], *, head: int | None = None) -> str:
+        """Run one command in this environment and return its stdout; shows it, or its first `head` lines.
 
         Raises StepFailed. An interrupt ends the command first.
         """
-        print(f"$ {shlex.join(['reviewmill', *map(shown, arguments)])}", flush=True)
-        process = start(reviewmill(*arguments), environment, stdout=subprocess.PIPE, stderr=None)
+        show_command(arguments)
+        process = start(reviewmill(*arguments), os.environ, stdout=subprocess.PIPE, stderr=None)
         lines: list[str] = []
         try:
             assert process.stdout is not None
@@ -63,6 +63,11 @@ class Steps:
         for title, seconds in self.times:
             print(f"  {seconds:6.1f} s  {title}")
         print(f"  {sum(seconds for _, seconds in self.times):6.1f} s  in all", flush=True)
+
+
+def show_command(arguments: list[str]) -> None:
+    """Print a command line as a user would type it."""
+    print(f"$ {shlex.join(['reviewmill', *map(shown, arguments)])}", flush=True)
 
 
 def shown(argument: str) -> str:

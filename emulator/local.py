@@ -20,6 +20,8 @@ from emulator.topology import NotProvisioned
 from worker.settings import Settings, load_settings
 
 SAMPLE = Path(__file__).resolve().parent.parent / "training" / "data" / "sentiment_sentences.csv"
+LOCK = "lock"
+"""A file in the folder, locked while a local cloud runs there."""
 
 _LOOK_EVERY_S = 0.2
 _TRAIN_S = 600.0
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = load_settings({**os.environ, "GOOGLE_CLOUD_PROJECT": PROJECT})
         options.folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(options.folder), interruptible():
+        with only_one(options.folder), interruptible():
             return _run(options, settings)
     except (ValueError, NotInstalled, OSError) as error:  # InvalidSettings is a ValueError
         _say(f"reviewmill local: {error}")
@@ -103,9 +105,9 @@ def _announce(cloud: LocalCloud, env_file: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; two local clouds would write into the same buckets. The kernel ends it with us."""
-    with (folder / "lock").open("a") as file:
+    with (folder / LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
