@@ -78,8 +78,6 @@ def test_the_length_is_limited_in_bytes() -> None:
 WORDS = ["attributes", "a", ":", ".", "=", "!=", '"x"', "AND", "OR", "NOT", "-", "(", ")", "hasPrefix", ","]
 NEARLY = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)
 DEEP = st.builds(lambda sign, depth: sign * depth + "attributes:a", st.sampled_from("(-"), st.integers(0, 244))
-    lambda sign, depth: sign * depth + "attributes:a" + ")" * depth, st.sampled_from("(-"), st.integers(0, 256)
-)
 
 
 @given(st.one_of(st.text(max_size=300), NEARLY, DEEP))
