@@ -38,7 +38,7 @@ def test_a_generation_that_was_replaced_is_not_found(objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, MAX_PUT_BYTES, 20_000_003])
-def test_a_stream_gives_all_bytes_in_bounded_pieces(objects: Objects, tmp_path: object, size: int) -> None:
+def test_a_stream_gives_all_bytes_in_bounded_pieces(objects: Objects, size: int) -> None:
     data = os.urandom(size)
     info = _put_any(objects, "big", data)
     pieces = list(objects.stream("big", generation=info.generation))
