@@ -81,10 +81,14 @@ def pubsub_server(kind: str) -> Iterator[EmbeddedPubSub | OfficialPubSub]:
 @pytest.fixture(scope="package", params=["embedded", pytest.param("official", marks=pytest.mark.official)])
 def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
     settings = Settings(batch_age_s=0.1)
+
+    def announce(topic: str, data: bytes, attributes: dict[str, str]) -> None:
+        pubsub.publish(topic, data, attributes)
+
     with (
         pytest.MonkeyPatch.context() as patch,
         pubsub_server(request.param) as pubsub,
-        EmbeddedStorage(on_event=pubsub.publish) as storage,
+        EmbeddedStorage(on_event=announce) as storage,
     ):
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
         patch.setenv("STORAGE_EMULATOR_HOST", storage.url)
