@@ -67,6 +67,7 @@ class Sender:
         """Publish a request that has an id. Blocks while too much is open; reports what was answered meanwhile."""
         data = encode(request)
         if self._failures_in_a_row >= GIVE_UP_AFTER:
+            self.finish()
             self._failed(line, data, "Not sent: the topic did not take what came before. Feed the failures file again.")
             return
         # Taken once, here: a retry of the client sends the same bytes and attributes again.

@@ -35,8 +35,8 @@ _CHUNK_BYTES = 1024 * 1024
 def _parser() -> argparse.ArgumentParser:
     parser = new_parser(
         PROG,
-        "Upload a CSV file. A worker scores it as one job: predictions.csv has every row with its label,\nrejections.jsonl "
-        "every row that could not be scored and why, and manifest.json, written last, the counts.\n\n"
+        "Upload a CSV file. A worker scores it as one job: predictions.csv has every row with its label,\n"
+        "rejections.jsonl every row that could not be scored and why, manifest.json, written last, the counts.\n\n"
         "The same file with the same options is uploaded once; its job is named again.",
         [f"{PROG} reviews.csv --text-column review --wait", f"{PROG} reviews.tsv --no-header --text-column 2"],
     )

@@ -81,7 +81,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
                 ledger.expect(item.row, item.fields if isinstance(item, Row) else None)
         except ObjectNotFound:
             raise NotDone(
-                f"The upload {source.object}#{source.generation} is gone from {uri}, so its rows cannot be counted again."
+                f"The upload {source.object}#{source.generation} is gone from {uri}: its rows cannot be recounted."
             ) from None
         except InvalidInput as error:
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
