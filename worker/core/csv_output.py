@@ -84,6 +84,7 @@ class PartBuilder:
         self._tail = csv_line([spec.model, spec.version])
         longest = max((len(csv_line([label]).encode()) for label in labels), default=0)
         self._added_bytes = 2 * _NUMBER_CHARS + longest + len(self._tail.encode()) + 3
+        self._max_bytes = max_bytes
         self._room = max_bytes - len((self._header or "").encode()) - 1
         self._rows: list[tuple[Row, str]] = []
         self._bad: list[BadRow] = []
@@ -126,7 +127,7 @@ class PartBuilder:
             lines.append(f"{cells},{row.row},{label},{_probability(outcome)},{self._tail}")
         return PartContent(
             predictions="".join(f"{line}\n" for line in lines).encode(),
-            rejections=_objects([encode(rejections[row]) for row in sorted(rejections)]),
+            rejections=_objects([encode(rejections[row]) for row in sorted(rejections)], self._max_bytes),
             counts=Counts(
                 rows=len(self._rows) + len(self._bad), predictions=labels.total(), rejections=len(rejections)
             ),
@@ -154,12 +155,12 @@ def _probability(outcome: Scored) -> str:
     return "" if outcome.probability is None else repr(float(outcome.probability))
 
 
-def _objects(lines: list[bytes]) -> list[bytes]:
-    """Join lines into objects of at most MAX_OBJECT_BYTES."""
+def _objects(lines: list[bytes], max_bytes: int) -> list[bytes]:
+    """Join lines into objects of at most `max_bytes`."""
     objects: list[bytes] = []
     start = size = 0
     for at, line in enumerate(lines):
-        if size + len(line) + 1 > MAX_OBJECT_BYTES:
+        if size and size + len(line) + 1 > max_bytes:
             objects.append(b"\n".join(lines[start:at]) + b"\n")
             start, size = at, 0
         size += len(line) + 1
