@@ -3,60 +3,92 @@
 The bytes are a zip archive of plain numeric arrays. Nothing in it can run code: there is no pickle, the names of the
 members and their types are fixed, and every size is checked before anything is inflated.
 `worker/core/compiled_layout.py` lists the arrays and what must hold between them.
+
+A model takes one of two paths with the same results: the compiled kernel once there is one, else plain Python.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core import compiled_archive
+from worker.core import compiled_archive, kernel_texts
 from worker.core.compiled_errors import InvalidModel
 from worker.core.compiled_layout import Layout, read_layout
+from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
-from worker.core.scorer import Classifier, Scores, make_classifier
-from worker.core.tfidf import Vectorizer
+from worker.core.kernel_texts import ArrowStrings
+from worker.core.scorer import Scores, make_classifier
+from worker.core.tfidf import Features, join_matrices
 
 __all__ = ["MAX_MODEL_BYTES", "CompiledModel", "InvalidModel", "pack", "unpack"]
 
 MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 """The most bytes that a model may have, packed or inflated."""
 
+_RUNS_PER_THREAD: Final = 4  # enough to even out, few enough that handing them over costs nothing
+
+Part = TypeVar("Part")
+
 
 class CompiledModel:
-    """A text classifier made of plain arrays. Immutable after construction; any number of threads may score with it."""
+    """A text classifier made of plain arrays. Any number of threads may use it."""
 
     def __init__(self, layout: Layout, kernel: KernelSupply | None = None) -> None:
+        """Prepare whichever path can be taken now. Raises InvalidModel if the vocabulary holds a term twice."""
         self._layout = layout
-        self.vectorizer: Final = Vectorizer(layout.terms, layout.weighting, kernel)
-        self._classifier: Final[Classifier] = make_classifier(
-            layout.kind, layout.labels, layout.arrays, layout.weighting.dtype
+        self._classifier: Final = make_classifier(
+            layout.kind, layout.labels, layout.arrays, weights_dtype=layout.weighting.dtype
         )
+        self._paths: Final = Paths(layout, self._classifier, kernel)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The class labels, in the order of the columns of `Scores.probabilities`."""
         return self._layout.labels
 
-    def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
-        """Labels, probabilities and decision values of the texts, in their order. `threads` is a maximum."""
-        del threads  # plain Python holds the interpreter lock
-        classifier = self._classifier
-        outputs = [classifier.raw(*self.vectorizer.row(text)) for text in texts]
-        return classifier.finish(
-            np.array(outputs, dtype=classifier.raw_dtype).reshape(len(texts), classifier.raw_width)
-        )
-
     def describe(self) -> dict[str, Any]:
-        """Return what the model is, as JSON values: classifier, labels, features, options, path of execution."""
-        return {**self._layout.summary(), "path": self.vectorizer.path()}
+        """Return what the model is, as JSON values: classifier, labels, options, and the path that it takes and why."""
+        return {**self._layout.summary(), **self._paths.describe()}
+
+    def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
+        """Return labels, probabilities and decision values of the texts, in their order.
+
+        Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
+        Python holds the interpreter lock.
+        """
+        blocks = list(kernel_texts.slices(texts))
+        parts = _each(lambda block: self._paths.raw(texts[block[0] : block[1]]), blocks, threads)
+        return self._classifier.finish(self._join(parts))
+
+    def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
+        """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
+
+        Raises ValueError for another type and for nulls. The strings must be UTF-8, as Arrow demands; other bytes
+        give meaningless scores and nothing worse.
+        """
+        blocks = kernel_texts.arrow_slices(texts)
+        parts = _each(lambda block: self._paths.raw_arrow(texts, *block), blocks, threads)
+        return self._classifier.finish(self._join(parts))
+
+    def transform(self, texts: Sequence[str]) -> Features:
+        """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
+        parts = [self._paths.features(texts[first:last]) for first, last in kernel_texts.slices(texts)]
+        return join_matrices(parts, len(self._layout.terms), self._layout.weighting.dtype)
+
+    def _join(self, parts: list[NDArray[Any]]) -> NDArray[Any]:
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype), *parts])
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the bytes of `scorer.npz`; equal arrays give equal bytes. Raises InvalidModel if they are no model."""
     checked = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    read_layout(checked)
+    CompiledModel(read_layout(checked))
     return compiled_archive.write(checked)
 
 
@@ -65,5 +97,14 @@ def unpack(data: bytes, *, max_bytes: int = MAX_MODEL_BYTES, kernel: KernelSuppl
 
     `max_bytes` bounds both the archive and what it inflates to. Without `kernel` the model scores in plain Python.
     """
-    layout = read_layout(compiled_archive.read(data, max_bytes=max_bytes))
-    return CompiledModel(layout, kernel)
+    return CompiledModel(read_layout(compiled_archive.read(data, max_bytes=max_bytes)), kernel)
+
+
+def _each(work: Callable[[tuple[int, int]], Part], blocks: list[tuple[int, int]], threads: int) -> list[Part]:
+    """Do the work for every block, in order, on up to `threads` threads."""
+    if threads <= 1 or len(blocks) <= 1:
+        return [work(block) for block in blocks]
+    size = -(-len(blocks) // (threads * _RUNS_PER_THREAD))
+    runs = [blocks[first : first + size] for first in range(0, len(blocks), size)]
+    with ThreadPoolExecutor(min(threads, len(runs))) as pool:
+        return list(itertools.chain.from_iterable(pool.map(lambda run: [work(block) for block in run], runs)))

@@ -64,7 +64,7 @@ _READ_FAULTS: Final = (
 
 
 def write(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the archive's bytes. Members are sorted by name and have a fixed date, so equal arrays give equal bytes."""
+    """Return the archive's bytes. Members are sorted and have a fixed date, so equal arrays give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):

@@ -10,7 +10,6 @@ m of models (folds of a calibrated ensemble, else 1), t of tree nodes:
 - tree: `tree_left`, `tree_right`, `tree_feature`, `tree_threshold` (t), `tree_values` (t, c). A leaf has left = -1.
 """
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from worker.core.compiled_errors import InvalidModel
 from worker.core.scorer import Kind
-from worker.core.text import Terms
+from worker.core.text import Terms, decode_strings
 from worker.core.tfidf import Norm, Weighting
 
 FORMAT: Final = 1
@@ -78,7 +77,7 @@ class Layout:
             "features": len(self.terms),
             "ngram_range": [self.terms.ngram_min, self.terms.ngram_max],
             "lowercase": self.terms.lowercase,
-            "stop_words": len(self.terms.stop_words),
+            "stop_words": len(self.terms.stop_offsets) - 1,
             "sublinear_tf": self.weighting.sublinear_tf,
             "binary": self.weighting.binary,
             "idf": self.weighting.idf.size > 0,
@@ -107,17 +106,14 @@ def read_layout(arrays: Arrays) -> Layout:
     expected = _COMMON | (_TREE if kind == "tree" else _CALIBRATED if kind == "calibrated" else _LINEAR)
     if set(arrays) != expected:
         raise InvalidModel(f"the model lacks or has too many arrays: {sorted(set(arrays) ^ expected)}")
-    labels = _decode_strings(arrays, "labels")
-    least = 1 if kind == "tree" else 2
-    if not least <= len(labels) <= _MAX_CLASSES or len(set(labels)) != len(labels):
-        raise InvalidModel(f"the model has {len(labels)} labels, or one of them twice")
+    labels = _read_labels(arrays, kind)
     terms = _read_terms(arrays, settings)
     weighting = _read_weighting(arrays, settings, len(terms))
     if kind == "tree":
         _check_tree(arrays, len(terms), len(labels))
     else:
         _check_linear(arrays, kind, len(terms), len(labels))
-    return Layout(kind=kind, labels=tuple(labels), terms=terms, weighting=weighting, arrays=arrays)
+    return Layout(kind=kind, labels=labels, terms=terms, weighting=weighting, arrays=arrays)
 
 
 def _read_settings(arrays: Arrays) -> dict[str, Any]:
@@ -139,31 +135,46 @@ def _read_settings(arrays: Arrays) -> dict[str, Any]:
     return settings
 
 
-def _decode_strings(arrays: Arrays, name: str) -> list[str]:
-    """Return the strings of a blob, after a check that offsets ascend, cover the blob and never split a character."""
+def _check_strings(arrays: Arrays, name: str) -> None:
+    """Check that offsets ascend, cover the blob and never split a character, and that the blob is UTF-8."""
     blob, offsets = arrays[f"{name}_bytes"], arrays[f"{name}_offsets"]
     if blob.ndim != 1 or offsets.ndim != 1 or offsets.size < 1 or offsets[0] != 0 or offsets[-1] != blob.size:
         raise InvalidModel(f"the offsets of {name} do not cover its bytes")
     if offsets.size > 1 and (offsets[1:] <= offsets[:-1]).any():
         raise InvalidModel(f"the offsets of {name} do not ascend: an empty or negative string")
-    data, ends = blob.tobytes(), offsets.tolist()
     try:
-        return [data[start:end].decode() for start, end in itertools.pairwise(ends)]
+        blob.tobytes().decode()
     except UnicodeDecodeError as fault:
         raise InvalidModel(f"{name} holds bytes that are not UTF-8") from fault
+    if ((blob[offsets[:-1]] & 0xC0) == 0x80).any():  # noqa: PLR2004 - a continuation byte of UTF-8
+        raise InvalidModel(f"the offsets of {name} split a character")
+
+
+def _read_labels(arrays: Arrays, kind: Kind) -> tuple[str, ...]:
+    _check_strings(arrays, "labels")
+    least = 1 if kind == "tree" else 2
+    if not least <= arrays["labels_offsets"].size - 1 <= _MAX_CLASSES:
+        raise InvalidModel(f"the model has {arrays['labels_offsets'].size - 1} labels")
+    labels = tuple(decode_strings(arrays["labels_bytes"], arrays["labels_offsets"]))
+    if len(set(labels)) != len(labels):
+        raise InvalidModel("the model has a label twice")
+    return labels
 
 
 def _read_terms(arrays: Arrays, settings: Mapping[str, Any]) -> Terms:
-    terms = Terms(
-        terms=tuple(_decode_strings(arrays, "vocabulary")),
-        stop_words=frozenset(_decode_strings(arrays, "stop_words")),
+    _check_strings(arrays, "vocabulary")
+    _check_strings(arrays, "stop_words")
+    if arrays["vocabulary_offsets"].size < 2:  # noqa: PLR2004 - n + 1 offsets for n terms
+        raise InvalidModel("the vocabulary is empty")
+    return Terms(
+        blob=arrays["vocabulary_bytes"],
+        offsets=arrays["vocabulary_offsets"],
+        stop_blob=arrays["stop_words_bytes"],
+        stop_offsets=arrays["stop_words_offsets"],
         lowercase=settings["lowercase"],
         ngram_min=settings["ngram_min"],
         ngram_max=settings["ngram_max"],
     )
-    if not len(terms) or len(set(terms.terms)) != len(terms):
-        raise InvalidModel("the vocabulary is empty or holds a term twice")
-    return terms
 
 
 def _read_weighting(arrays: Arrays, settings: Mapping[str, Any], features: int) -> Weighting:

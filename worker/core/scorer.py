@@ -16,6 +16,9 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.core.kernel_engine import Engine
+from worker.core.kernel_texts import Block
+
 Kind = Literal["logistic", "softmax", "one_vs_rest", "linear", "calibrated", "tree"]
 """How decisions become labels and probabilities.
 
@@ -65,7 +68,13 @@ class Classifier(Protocol):
         """Return what the classifier sees in one text, shape (raw_width,). Columns ascend."""
 
     def finish(self, raw: NDArray[Any]) -> Scores:
-        """Scores from the raw values of n texts, shape (n, raw_width)."""
+        """Return scores from the raw values of n texts, shape (n, raw_width)."""
+
+    def install(self, engine: Engine) -> None:
+        """Hand the classifier's arrays to the kernel."""
+
+    def run(self, engine: Engine, block: Block) -> NDArray[Any]:
+        """Return the raw values of a block of texts, computed by the kernel, shape (n, raw_width)."""
 
 
 def make_classifier(
@@ -104,6 +113,14 @@ class Linear:
         sums: NDArray[Any] = np.add.accumulate(products, axis=1)[:, -1]
         sums += 0.0  # SciPy's sums start at +0.0, so none of them is -0.0
         return sums
+
+    def install(self, engine: Engine) -> None:
+        """Hand over the coefficients."""
+        engine.set_linear(self.coefficients, self.raw_dtype)
+
+    def run(self, engine: Engine, block: Block) -> NDArray[Any]:
+        """Return the sums of products of a block of texts."""
+        return engine.score(block).astype(self.raw_dtype, copy=False)
 
     def finish(self, raw: NDArray[Any]) -> Scores:
         """Add the intercepts, then what the kind of classifier asks for."""
@@ -160,6 +177,14 @@ class Tree:
             goes_left = found.get(int(self._feature[node]), 0.0) <= self._threshold[node]
             node = int(self._left[node] if goes_left else self._right[node])
         return np.array([node], dtype=np.int64)
+
+    def install(self, engine: Engine) -> None:
+        """Hand over the nodes."""
+        engine.set_tree(self.nodes)
+
+    def run(self, engine: Engine, block: Block) -> NDArray[Any]:
+        """Return the leaves of a block of texts."""
+        return engine.walk(block)
 
     def finish(self, raw: NDArray[Any]) -> Scores:
         """Return the leaves' class frequencies."""

@@ -4,14 +4,12 @@ The order of every floating-point operation follows scikit-learn 1.9: `TfidfTran
 `_inplace_csr_row_normalize_l2` in `sklearn/utils/sparsefuncs_fast.pyx`, over columns in ascending order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core.kernel import KernelSupply
 from worker.core.text import Terms
 
 Norm = Literal["none", "l1", "l2"]
@@ -33,17 +31,27 @@ class Weighting:
         return np.dtype(np.float32 if self.single_precision else np.float64)
 
     def weigh(self, columns: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the weights of one text; columns ascend. Returns float32 with single precision, else float64."""
-        weights = np.ones(len(counts), dtype=self.dtype) if self.binary else counts.astype(self.dtype)
+        """Return the weights of one text, of `dtype`; columns ascend."""
+        weights = self._of_counts(counts)
         if not len(weights):
             return weights
-        if self.sublinear_tf:
-            np.log(weights, out=weights)
-            weights += 1.0
         if self.idf.size:
             weights *= self.idf[columns]
         if self.norm != "none":
             _normalize(weights, self.norm)
+        return weights
+
+    def term_frequencies(self, size: int) -> NDArray[np.float64]:
+        """Return the weights of 0 to size - 1 occurrences before idf. Element 0 is never used."""
+        counts = np.arange(size)
+        counts[0] = 1
+        return self._of_counts(counts).astype(np.float64)
+
+    def _of_counts(self, counts: NDArray[np.int64]) -> NDArray[Any]:
+        weights = np.ones(len(counts), dtype=self.dtype) if self.binary else counts.astype(self.dtype)
+        if self.sublinear_tf:
+            np.log(weights, out=weights)
+            weights += 1.0
         return weights
 
 
@@ -66,38 +74,37 @@ class Features:
     data: NDArray[Any]
     shape: tuple[int, int]
 
-    def row(self, number: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """Columns and weights of one text."""
-        part = slice(self.indptr[number], self.indptr[number + 1])
-        return self.indices[part], self.data[part]
+
+Row = tuple[NDArray[np.int32], NDArray[Any]]
 
 
-class Vectorizer:
-    """A vocabulary with its weighting. Any number of threads may use it."""
+def plain_row(terms: Terms, weighting: Weighting, text: str) -> Row:
+    """Return columns and weights of one text by the plain path."""
+    counts = terms.counts(text)
+    columns = np.array(sorted(counts), dtype=np.int32)
+    return columns, weighting.weigh(columns, np.array([counts[c] for c in columns.tolist()], dtype=np.int64))
 
-    def __init__(self, terms: Terms, weighting: Weighting, kernel: KernelSupply | None = None) -> None:
-        self.terms: Final = terms
-        self.weighting: Final = weighting
-        self._kernel = kernel
 
-    def path(self) -> str:
-        """Which path texts take now: "kernel" or "python"."""
-        return "python"
+def join_rows(rows: list[Row], features: int, dtype: np.dtype[Any]) -> Features:
+    """Return the matrix of rows."""
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(columns) for columns, _ in rows], out=indptr[1:])
+    return Features(
+        indptr=indptr,
+        indices=np.concatenate([np.empty(0, dtype=np.int32), *(columns for columns, _ in rows)]),
+        data=np.concatenate([np.empty(0, dtype=dtype), *(weights for _, weights in rows)]),
+        shape=(len(rows), features),
+    )
 
-    def transform(self, texts: Sequence[str]) -> Features:
-        """Return the features of the texts."""
-        rows = [self.row(text) for text in texts]
-        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum([len(columns) for columns, _ in rows], out=indptr[1:])
-        return Features(
-            indptr=indptr,
-            indices=np.concatenate([np.empty(0, dtype=np.int32), *(columns for columns, _ in rows)]),
-            data=np.concatenate([np.empty(0, dtype=self.weighting.dtype), *(weights for _, weights in rows)]),
-            shape=(len(rows), len(self.terms)),
-        )
 
-    def row(self, text: str) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """Columns and weights of one text."""
-        counts = self.terms.counts(text)
-        columns = np.array(sorted(counts), dtype=np.int32)
-        return columns, self.weighting.weigh(columns, np.array([counts[c] for c in columns.tolist()], dtype=np.int64))
+def join_matrices(parts: list[Features], features: int, dtype: np.dtype[Any]) -> Features:
+    """Return the matrix of several matrices below one another."""
+    sizes = [int(part.indptr[-1]) for part in parts]
+    starts = np.cumsum([0, *sizes])[:-1]
+    indptr = [part.indptr[1:] + start for part, start in zip(parts, starts, strict=True)]
+    return Features(
+        indptr=np.concatenate([np.zeros(1, dtype=np.int64), *indptr]),
+        indices=np.concatenate([np.empty(0, dtype=np.int32), *(part.indices for part in parts)]),
+        data=np.concatenate([np.empty(0, dtype=dtype), *(part.data for part in parts)]),
+        shape=(sum(part.shape[0] for part in parts), features),
+    )

@@ -1,0 +1,104 @@
+"""One model on the compiled kernel: blocks of texts to features, decision sums or leaves."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core import kernel_layout as at
+from worker.core.kernel import EntryPoint, Kernel
+from worker.core.kernel_characters import characters
+from worker.core.kernel_index import Index, address_of, build_index
+from worker.core.kernel_memory import Scratch, ScratchPool
+from worker.core.kernel_texts import Block
+from worker.core.text import Terms
+from worker.core.tfidf import Weighting
+
+_NORMS: Final = {"none": 0, "l1": 1, "l2": 2}
+_TREE_FIELDS: Final = {
+    "tree_left": at.TREE_LEFT,
+    "tree_right": at.TREE_RIGHT,
+    "tree_feature": at.TREE_FEATURE,
+    "tree_threshold": at.TREE_THRESHOLD,
+}
+
+Arrays = Mapping[str, NDArray[Any]]
+CompressedRows = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
+
+
+class Engine:
+    """A model's tables and classifier in the kernel's form. Safe to use from any number of threads."""
+
+    def __init__(self, kernel: Kernel, terms: Terms, weighting: Weighting) -> None:
+        """Build the index. Raises NotIndexable if the kernel cannot hold the vocabulary."""
+        self._kernel = kernel
+        self._index: Final[Index] = build_index(kernel, terms)
+        self._characters: Final = characters(lowercase=terms.lowercase)
+        self._pool: Final = ScratchPool(len(terms), weighting.term_frequencies)
+        self._ngram_sizes: Final = terms.ngram_max - terms.ngram_min + 1
+        idf = weighting.idf.astype(np.float64) if weighting.idf.size else np.ones(len(terms))
+        self._keep: list[NDArray[Any]] = [idf]
+        self._model: Final = self._index.block
+        self._model[at.IDF] = address_of(idf)
+        self._model[at.NORM] = _NORMS[weighting.norm]
+        self._model[at.SINGLE] = weighting.single_precision
+        self._model[at.PAGE_READY] = address_of(self._characters.ready)
+        self._model[at.CHARACTERS] = address_of(self._characters.entries)
+        self._address: Final = address_of(self._model)
+        self.last_stage = at.STAGE_ALL
+        """For measurements: results are meaningless with an earlier stage."""
+
+    def set_linear(self, coefficients: NDArray[Any], sums_dtype: np.dtype[Any]) -> None:
+        """Take the coefficients, shape (width, features), for `score`."""
+        by_feature = np.ascontiguousarray(coefficients.T, dtype=np.float64)
+        self._keep.append(by_feature)
+        self._model[at.COEFFICIENTS] = address_of(by_feature)
+        self._model[at.WIDTH] = len(coefficients)
+        self._model[at.SINGLE_SUM] = sums_dtype == np.float32
+
+    def set_tree(self, arrays: Arrays) -> None:
+        """Take the tree's nodes for `walk`."""
+        for name, field in _TREE_FIELDS.items():
+            array = np.ascontiguousarray(arrays[name])
+            self._keep.append(array)
+            self._model[field] = address_of(array)
+
+    def score(self, block: Block) -> NDArray[np.float64]:
+        """Return the decision sums of each text, shape (texts, width)."""
+        sums = np.zeros((len(block), int(self._model[at.WIDTH])))
+        self._run(self._kernel.score_texts, block, address_of(sums))
+        return sums
+
+    def walk(self, block: Block) -> NDArray[np.int64]:
+        """Return the leaf of each text, shape (texts, 1)."""
+        leaves = np.zeros((len(block), 1), dtype=np.int64)
+        self._run(self._kernel.walk_texts, block, address_of(leaves))
+        return leaves
+
+    def transform(self, block: Block) -> CompressedRows:
+        """Return indptr, indices and data of the block's rows."""
+        indptr = np.zeros(len(block) + 1, dtype=np.int64)
+        text_bytes = int(block.offsets[-1] - block.offsets[0])
+        limit = self._ngram_sizes * (text_bytes // 2 + len(block))  # a word has a byte and a space at least
+        indices = np.empty(limit, dtype=np.int32)
+        data = np.empty(limit, dtype=np.float64)
+        self._run(self._kernel.transform_texts, block, address_of(indptr), address_of(indices), address_of(data))
+        size = int(indptr[-1])
+        return indptr, indices[:size].copy(), data[:size].copy()
+
+    def _run(self, entry_point: EntryPoint, block: Block, *results: int) -> None:
+        """Run an entry point over a block, filling in pages of characters as it asks for them."""
+        scratch = self._pool.take(block.longest)
+        scratch.block[at.LAST_STAGE] = self.last_stage
+        offsets, count, done = address_of(block.offsets), len(block), 0
+        while done < count:
+            done = entry_point(
+                self._address, scratch.address, block.source, offsets, done, count, block.readable, *results
+            )
+            if done < count:
+                self._characters.fill(int(scratch.block[at.MISSING_PAGE]))
+        self._pool.give_back(scratch)
+
+
+__all__ = ["CompressedRows", "Engine", "Scratch"]

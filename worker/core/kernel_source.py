@@ -1,0 +1,214 @@
+"""The kernel's entry points, which `worker/core/kernel_compile.py` compiles with all that they call.
+
+An entry point is a C function of addresses and numbers. It never raises, allocates or touches the interpreter, so it
+runs without the interpreter lock, and its code can be kept in a file and loaded without Numba.
+"""
+
+from typing import Any, Final
+
+import numba
+from numba import types
+
+from worker.core import kernel_layout as at
+from worker.core.kernel_build_index import insert_ngrams, insert_words
+from worker.core.kernel_intrinsics import (
+    Pointer,
+    as_float64,
+    as_int64,
+    as_uint8,
+    as_uint32,
+    helper,
+    inlined,
+    pointer_to,
+)
+from worker.core.kernel_weights import (
+    collect_columns,
+    count_features,
+    find_features,
+    rounded,
+    weigh_double,
+    weigh_single,
+)
+from worker.core.kernel_words import find_words, make_keys, split_text
+
+
+@helper
+def stage_text(scratch: Pointer, source: Pointer, start: int, end: int) -> None:
+    """Copy a text that ends near the end of its buffer, where 64 bytes after it may not be readable."""
+    staged = as_uint8(scratch[at.STAGED])
+    for position in range(end - start):
+        staged[position] = source[start + position]
+
+
+@helper
+def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, end: int) -> int:
+    """Leave columns and weights of one text in scratch; return how many, or NEED_PAGE."""
+    words = split_text(model, scratch, source, start, end)
+    if words < 0:
+        return words
+    words = make_keys(model, scratch, words)
+    if scratch[at.LAST_STAGE] == at.STAGE_TOKENS:
+        return 0
+    words = find_words(model, scratch, words)
+    found = find_features(model, scratch, words)
+    if scratch[at.LAST_STAGE] == at.STAGE_LOOKUP:
+        return 0
+    count_features(scratch, found)
+    size = collect_columns(model, scratch)
+    if model[at.SINGLE]:
+        weigh_single(model, scratch, size)
+    else:
+        weigh_double(model, scratch, size)
+    return size
+
+
+@inlined
+def weigh_number(
+    model: Pointer, scratch: Pointer, source: Pointer, offsets: Pointer, number: int, readable: int
+) -> int:
+    """Weigh the text of a number in a buffer of which `readable` bytes may be read."""
+    start, end = offsets[number], offsets[number + 1]
+    if end + at.PADDING > readable:
+        stage_text(scratch, source, start, end)
+        return weigh_text(model, scratch, as_uint8(scratch[at.STAGED]), 0, end - start)
+    return weigh_text(model, scratch, source, start, end)
+
+
+@helper
+def sum_products(model: Pointer, scratch: Pointer, size: int, sums: Pointer, first: int) -> None:
+    """Multiply the weights of a text with the coefficients, adding in SciPy's order (`csr_matvecs`)."""
+    columns, weights = as_uint32(scratch[at.COLUMNS]), as_float64(scratch[at.WEIGHTS])
+    coefficients, width = as_float64(model[at.COEFFICIENTS]), model[at.WIDTH]
+    for lane in range(width):
+        total = 0.0
+        if model[at.SINGLE_SUM]:
+            for number in range(size):
+                product = rounded(weights[number] * coefficients[columns[number] * width + lane])
+                total = rounded(total + product)
+        else:
+            for number in range(size):
+                total += weights[number] * coefficients[columns[number] * width + lane]
+        sums[first + lane] = total
+
+
+@inlined
+def weight_of(columns: Pointer, weights: Pointer, size: int, column: int) -> float:
+    """Return the weight of a column, rounded to single precision as scikit-learn's trees do; 0 if the text lacks it."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) >> 1
+        if columns[middle] < column:
+            low = middle + 1
+        else:
+            high = middle
+    if low < size and columns[low] == column:
+        return rounded(weights[low])
+    return 0.0
+
+
+@helper
+def find_leaf(model: Pointer, scratch: Pointer, size: int) -> int:
+    """Walk the tree to a leaf; the walk ends because children come after their parent (checked at load)."""
+    columns, weights = as_uint32(scratch[at.COLUMNS]), as_float64(scratch[at.WEIGHTS])
+    left, right = as_int64(model[at.TREE_LEFT]), as_int64(model[at.TREE_RIGHT])
+    feature, threshold = as_int64(model[at.TREE_FEATURE]), as_float64(model[at.TREE_THRESHOLD])
+    node = 0
+    while left[node] >= 0:
+        goes_left = weight_of(columns, weights, size, feature[node]) <= threshold[node]
+        node = left[node] if goes_left else right[node]
+    return node
+
+
+def transform_texts(
+    model: Pointer,
+    scratch: Pointer,
+    source: Pointer,
+    offsets: Pointer,
+    first: int,
+    last: int,
+    readable: int,
+    indptr: Pointer,
+    indices: Pointer,
+    data: Pointer,
+) -> int:
+    """Write the rows of texts first to last; return the number of the first text not done.
+
+    Texts lie in `source` at `offsets`. A result below `last` means that the page of characters in
+    `scratch[MISSING_PAGE]` is needed; the caller fills it in and calls again from there. indptr[first] must be set.
+    """
+    columns, weights = as_uint32(scratch[at.COLUMNS]), as_float64(scratch[at.WEIGHTS])
+    for number in range(first, last):
+        size = weigh_number(model, scratch, source, offsets, number, readable)
+        if size < 0:
+            return number
+        begin = indptr[number]
+        for place in range(size):
+            indices[begin + place] = columns[place]
+            data[begin + place] = weights[place]
+        indptr[number + 1] = begin + size
+    return last
+
+
+def score_texts(
+    model: Pointer,
+    scratch: Pointer,
+    source: Pointer,
+    offsets: Pointer,
+    first: int,
+    last: int,
+    readable: int,
+    results: Pointer,
+) -> int:
+    """Write the decision sums of each text (float64[texts, WIDTH]); as `transform_texts` otherwise."""
+    for number in range(first, last):
+        size = weigh_number(model, scratch, source, offsets, number, readable)
+        if size < 0:
+            return number
+        if scratch[at.LAST_STAGE] == at.STAGE_ALL:
+            sum_products(model, scratch, size, results, number * model[at.WIDTH])
+    return last
+
+
+def walk_texts(
+    model: Pointer,
+    scratch: Pointer,
+    source: Pointer,
+    offsets: Pointer,
+    first: int,
+    last: int,
+    readable: int,
+    results: Pointer,
+) -> int:
+    """Write the leaf of each text (int64[texts]); as `transform_texts` otherwise."""
+    for number in range(first, last):
+        size = weigh_number(model, scratch, source, offsets, number, readable)
+        if size < 0:
+            return number
+        results[number] = find_leaf(model, scratch, size)
+    return last
+
+
+_int = types.int64
+_ints = pointer_to(types.int64)
+_texts = (_ints, _ints, pointer_to(types.uint8), _ints, _int, _int, _int)
+
+ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
+    "insert_words": (insert_words, _int(_ints, _ints, _ints, _int, _int)),
+    "insert_ngrams": (insert_ngrams, _int(_ints, _ints, _ints, _int, _int)),
+    "transform_texts": (
+        transform_texts,
+        _int(*_texts, _ints, pointer_to(types.int32), pointer_to(types.float64)),
+    ),
+    "score_texts": (score_texts, _int(*_texts, pointer_to(types.float64))),
+    "walk_texts": (walk_texts, _int(*_texts, _ints)),
+}
+"""Name, function and C signature of each."""
+
+
+def compile_to_assembly() -> dict[str, tuple[str, str]]:
+    """Return, for each entry point, its name in the LLVM assembly and the assembly. Takes seconds."""
+    compiled = {}
+    for name, (function, signature) in ENTRY_POINTS.items():
+        entry = numba.cfunc(signature, error_model="numpy")(function)
+        compiled[name] = (entry.native_name, entry.inspect_llvm())
+    return compiled

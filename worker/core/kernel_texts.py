@@ -1,0 +1,143 @@
+"""Texts as the kernel reads them: UTF-8 bytes one after the other, and where each starts.
+
+Lists of `str` are encoded a block at a time, so memory is bounded whatever the batch; Arrow's string arrays are such
+bytes already and are read in place.
+"""
+
+import ctypes
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core import kernel_layout as at
+from worker.core.kernel_characters import CONTEXTUAL
+
+BLOCK_CHARACTERS: Final = 128 * 1024
+"""A block ends when it holds this many characters: some hundred long reviews, inside the second-level cache."""
+
+BLOCK_TEXTS: Final = 4096
+"""A block ends at this many texts, however short."""
+
+_PADDING: Final = " " * at.PADDING
+_CONTEXTUAL_BYTES: Final = CONTEXTUAL.encode()
+
+
+class ArrowStrings(Protocol):
+    """What is used of `pyarrow.StringArray` and `LargeStringArray`; pyarrow itself is not imported."""
+
+    @property
+    def type(self) -> object: ...  # noqa: D102 - Arrow documents these
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def null_count(self) -> int: ...  # noqa: D102
+    def buffers(self) -> list[Any]: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Encoded texts. Text i is bytes offsets[i] to offsets[i + 1] from `source`; `readable` bytes may be read.
+
+    `source` is bytes or an address; `owner` keeps the memory of an address alive.
+    """
+
+    source: bytes | int
+    offsets: NDArray[np.int64]
+    readable: int
+    longest: int
+    owner: object = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Cut a batch into blocks: first text and the one after the last."""
+    first = characters = 0
+    for number, text in enumerate(texts):
+        size = len(text)
+        if number > first and (characters + size > BLOCK_CHARACTERS or number - first >= BLOCK_TEXTS):
+            yield first, number
+            first, characters = number, 0
+        characters += size
+    if first < len(texts):
+        yield first, len(texts)
+
+
+def encode(texts: Sequence[str], *, lowercase: bool) -> Block:
+    """Encode one block. A text with a capital sigma is lower-cased here: `str.lower` is idempotent.
+
+    Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
+    """
+    joined = "".join([*texts, _PADDING])
+    if joined.isascii():
+        source = joined.encode("ascii")
+        sizes = list(map(len, texts))
+    else:
+        if lowercase and CONTEXTUAL in joined:
+            texts = [text.lower() if CONTEXTUAL in text else text for text in texts]
+        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+        sizes = list(map(len, parts))
+        parts.append(_PADDING.encode("ascii"))
+        source = b"".join(parts)
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    offsets[1:] = sizes
+    np.add.accumulate(offsets, out=offsets)
+    return Block(source, offsets, len(source), max(sizes, default=0))
+
+
+def arrow_slices(strings: ArrowStrings) -> list[tuple[int, int]]:
+    """Cut an Arrow array into blocks as `slices` does a list. Raises ValueError for another type and for nulls."""
+    offsets = _arrow_offsets(strings)
+    blocks, first, count = [], 0, len(strings)
+    while first < count:
+        end = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_CHARACTERS, side="right")) - 1
+        last = min(max(end, first + 1), count)
+        blocks.append((first, last))
+        first = last
+    return blocks
+
+
+def encode_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
+    """Return texts first to last of an Arrow array, without copying their bytes."""
+    offsets = _arrow_offsets(strings)[first : last + 1].astype(np.int64)
+    longest = int(np.diff(offsets).max(initial=0))
+    data = strings.buffers()[2]
+    if data is None:  # every text is empty
+        return Block(_PADDING.encode("ascii"), offsets, at.PADDING, longest)
+    return Block(data.address, offsets, data.size, longest, owner=strings)
+
+
+def has_contextual(block: Block) -> bool:
+    """Say whether a block holds a capital sigma, which the kernel cannot lower."""
+    return _CONTEXTUAL_BYTES in _content(block)
+
+
+def decode(block: Block) -> list[str]:
+    """Return the texts of a block of UTF-8. Raises UnicodeDecodeError."""
+    content, ends = _content(block), (block.offsets - block.offsets[0]).tolist()
+    return [content[start:end].decode() for start, end in itertools.pairwise(ends)]
+
+
+def _content(block: Block) -> bytes:
+    """Return a copy of the block's bytes."""
+    start, end = int(block.offsets[0]), int(block.offsets[-1])
+    if isinstance(block.source, bytes):
+        return block.source[start:end]
+    return ctypes.string_at(block.source + start, end - start)
+
+
+def _arrow_offsets(strings: ArrowStrings) -> NDArray[Any]:
+    """Return the offsets of an Arrow array's texts, n + 1 of them, in place."""
+    dtype = {"string": np.int32, "large_string": np.int64}.get(str(strings.type))
+    if dtype is None or strings.null_count:
+        raise ValueError(f"texts must be an Arrow string array without nulls, not {strings.type}")
+    if not len(strings):
+        return np.zeros(1, dtype=dtype)
+    everything = np.frombuffer(strings.buffers()[1], dtype=dtype)
+    return everything[strings.offset : strings.offset + len(strings) + 1]
