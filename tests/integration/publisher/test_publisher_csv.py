@@ -1,0 +1,127 @@
+"""`reviewmill publish csv FILE`: uploaded once, with the options a worker reads, and followed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from publisher.command import main
+from tests.integration.publisher.conftest import LocalCloud
+from tests.integration.publisher.jobs import SAMPLE, run
+from worker.csv_options import job_options
+
+
+def uploaded(cloud: LocalCloud) -> list[str]:
+    return [info.name for info in cloud.uploads.listing("")]
+
+
+def test_a_file_is_uploaded_with_its_options(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my reviews.csv").write_bytes(b"\xe9tat;texte\nbon;g\xe9nial\n")
+    options = ["--text-column", "texte", "--delimiter", ";", "--encoding", "cp1252", "--model", "LinearSVC"]
+    assert main(["csv", "my reviews.csv", *options, "--max-rejections", "5"]) == 0
+    (name,) = uploaded(local_cloud)
+    data, info = local_cloud.uploads.get(name)
+    assert data == Path("my reviews.csv").read_bytes()
+    assert name.startswith("my-reviews-")
+    assert name.endswith(".csv")
+    asked = job_options(name, info.metadata, max_rejections=0.5)
+    assert (asked.model, asked.version, asked.max_rejections) == ("linear_svc", None, 5.0)
+    assert (asked.dialect.text_column, asked.dialect.delimiter, asked.dialect.encoding) == ("texte", ";", "cp1252")
+    out = capsys.readouterr().out
+    assert f"{local_cloud.uploads.uri}/{name}#{info.generation}" in out
+    assert "my-reviews-" in out.splitlines()[1]
+
+
+def test_a_tsv_is_read_alike_here_and_there(local_cloud: LocalCloud) -> None:
+    Path("in.tsv").write_text('good\tsay "no\nbad\tyes\n')
+    assert main(["csv", "in.tsv", "--no-header", "--text-column", "2"]) == 0
+    (name,) = uploaded(local_cloud)
+    manifest = run(local_cloud, local_cloud.uploads.info(name))
+    assert (manifest.state, manifest.counts.predictions) == ("done", 2)
+
+
+def test_the_same_file_is_uploaded_once(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    assert main(["csv", "in.csv"]) == 0
+    job = capsys.readouterr().out.splitlines()[-1]
+    assert main(["csv", "in.csv"]) == 0
+    again = capsys.readouterr().out
+    assert "there already" in again
+    assert again.splitlines()[-1] == job
+    assert main(["csv", "in.csv", "--model", "linear_svc"]) == 0
+    assert len(uploaded(local_cloud)) == 2
+
+
+def test_a_taken_name_is_not_overwritten(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    assert main(["csv", "in.csv", "--name", "folder/mine.csv"]) == 0
+    assert main(["csv", "in.csv", "--name", "folder/mine.csv", "--model", "linear_svc"]) == 1
+    assert "other options" in capsys.readouterr().err
+    Path("in.csv").write_bytes(SAMPLE + b"z,more\n")
+    assert main(["csv", "in.csv", "--name", "folder/mine.csv"]) == 1
+    assert "another file" in capsys.readouterr().err
+    assert local_cloud.uploads.get("folder/mine.csv")[0] == SAMPLE
+    assert main(["csv", "in.csv", "--name", "two\nlines"]) == 2
+
+
+def work(cloud: LocalCloud, stop: threading.Event) -> None:
+    """Run the job of every upload until stopped, as a worker does."""
+    done: set[str] = set()
+    while not stop.wait(0.05):
+        for info in list(cloud.uploads.listing("")):
+            if info.name not in done:
+                done.add(info.name)
+                run(cloud, info)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (SAMPLE, 0, "rows 8 = predictions 6 + rejections 2"),
+        (b"label,words\n1,x\n", 1, "missing_column"),
+    ],
+)
+def test_waiting_follows_the_job(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], content: bytes, status: int, words: str
+) -> None:
+    Path("in.csv").write_bytes(content)
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(local_cloud, stop))
+    worker.start()
+    try:
+        assert main(["csv", "in.csv", "--no-check", "--id-column", "id", "--wait", "60"]) == status
+    finally:
+        stop.set()
+        worker.join()
+    captured = capsys.readouterr()
+    assert words in captured.out + captured.err
+    assert f"{local_cloud.results.uri}/jobs/in-" in captured.out
+    assert "manifest.json" in captured.out
+
+
+def test_waiting_ends_when_no_worker_runs(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    assert main(["csv", "in.csv", "--wait", "0.2"]) == 1
+    assert "Is a worker running?" in capsys.readouterr().err
+    assert len(uploaded(local_cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"label,words\n1,x\n", "missing_column"), (b"", "empty_file"), (b"\x1f\x8b\x08\x00", "compressed_file")],
+)
+def test_a_file_that_no_worker_could_read_is_not_uploaded(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], content: bytes, code: str
+) -> None:
+    Path("in.csv").write_bytes(content)
+    assert main(["csv", "in.csv"]) == 2
+    assert code in capsys.readouterr().err
+    assert uploaded(local_cloud) == []
+
+
+def test_a_missing_file_is_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["csv", "nowhere.csv"]) == 2
+    assert "nowhere.csv" in capsys.readouterr().err
+    assert uploaded(local_cloud) == []

@@ -1,0 +1,225 @@
+"""`reviewmill verify JOB` and `results job` on stored jobs, true and tampered with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from cloud.crc import crc32c
+from cloud.objects import Objects
+from publisher.results_command import main as results
+from publisher.verify_command import main as verify
+from schemas.codec import decode, encode
+from schemas.jobs import JobManifest, StoredObject
+from tests.integration.publisher.conftest import LocalCloud
+from tests.integration.publisher.jobs import SAMPLE, run, upload
+from worker.core.naming import job_object
+
+
+def counts(out: str) -> dict[str, int]:
+    """Return the counts that verify printed."""
+    pairs = (line.split() for line in out.splitlines()[:6])
+    return {name: int(value.replace(",", "")) for name, value in pairs}
+
+
+@pytest.fixture
+def manifest(local_cloud: LocalCloud) -> JobManifest:
+    return run(local_cloud, upload(local_cloud, "in.csv", SAMPLE))
+
+
+def change(bucket: Objects, name: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """Replace an object by an edited one, and return its bytes."""
+    data, info = bucket.get(name)
+    edited = edit(data)
+    assert edited != data
+    bucket.put(name, edited, content_type=info.content_type, if_generation=info.generation)
+    return edited
+
+
+def tamper(cloud: LocalCloud, manifest: JobManifest, name: str, edit: Callable[[bytes], bytes]) -> None:
+    """Edit a result object, and make the manifest's size and checksum true again: only a recount can tell."""
+    full = job_object(manifest.job, name)
+    edited = change(cloud.results, full, edit)
+
+    def restate(data: bytes) -> bytes:
+        said = decode(data, JobManifest, max_bytes=1_000_000)
+        objects = [
+            StoredObject(full, len(edited), crc32c(edited)) if item.name == full else item for item in said.objects
+        ]
+        return encode(msgspec.structs.replace(said, objects=objects))
+
+    change(cloud.results, job_object(manifest.job, "manifest.json"), restate)
+
+
+def test_a_true_job_is_verified(
+    local_cloud: LocalCloud, manifest: JobManifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generation = manifest.source.generation
+    for subject in (
+        manifest.job,
+        f"{local_cloud.uploads.uri}/in.csv",
+        f"{local_cloud.uploads.uri}/in.csv#{generation}",
+        f"{local_cloud.results.uri}/jobs/{manifest.job}",
+        f"{local_cloud.results.uri}/jobs/{manifest.job}/manifest.json",
+    ):
+        assert verify([subject]) == 0
+        captured = capsys.readouterr()
+        assert counts(captured.out) == {
+            "read": 8,
+            "predicted": 6,
+            "rejected": 2,
+            "missing": 0,
+            "doubled": 0,
+            "unexpected": 0,
+        }
+        assert captured.err == ""
+
+
+def drop_line(number: int) -> Callable[[bytes], bytes]:
+    def edit(data: bytes) -> bytes:
+        lines = data.splitlines(keepends=True)
+        del lines[number]
+        return b"".join(lines)
+
+    return edit
+
+
+def repeat_line(number: int) -> Callable[[bytes], bytes]:
+    def edit(data: bytes) -> bytes:
+        lines = data.splitlines(keepends=True)
+        return b"".join([*lines, lines[number]])
+
+    return edit
+
+
+def replace(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda data: data.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "faults"),
+    [
+        ("predictions.csv", drop_line(1), (1, 0, 0)),
+        ("predictions.csv", drop_line(-1), (1, 0, 0)),
+        ("rejections.jsonl", drop_line(0), (1, 0, 0)),
+        ("predictions.csv", repeat_line(2), (0, 1, 0)),
+        ("rejections.jsonl", repeat_line(1), (0, 1, 0)),
+        ("predictions.csv", lambda data: data + b"z,alien,99,good,0.75,logistic_regression,v1\n", (0, 0, 1)),
+        ("predictions.csv", replace(b"awful", b"lovely"), (1, 0, 1)),
+        ("predictions.csv", replace(b"0.75", b"7.5"), (1, 0, 1)),
+        ("predictions.csv", replace(b",v1\n", b",v2\n"), (1, 0, 1)),
+        ("predictions.csv", lambda data: data + b"a,good film,1,bad,0.75\n", (0, 0, 1)),
+        ("rejections.jsonl", replace(b'"row":4', b'"row":5'), (1, 0, 1)),
+    ],
+)
+def test_tampering_is_found_by_the_recount(
+    local_cloud: LocalCloud,
+    manifest: JobManifest,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    edit: Callable[[bytes], bytes],
+    faults: tuple[int, int, int],
+) -> None:
+    tamper(local_cloud, manifest, name, edit)
+    assert verify([manifest.job]) == 1
+    out = capsys.readouterr().out
+    found = counts(out)
+    assert (found["missing"], found["doubled"], found["unexpected"]) == faults
+    assert "NOT verified" in out
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda said: said | {"counts": {"rows": 9, "predictions": 6, "rejections": 3}}, "says 9 rows"),
+        (lambda said: said | {"labels": {"good": 6}}, "by label"),
+        (lambda said: said | {"model": "linear_svc"}, "another model"),
+        (lambda said: said | {"source": said["source"] | {"generation": 5}}, "another source"),
+        (lambda said: said | {"objects": [{**said["objects"][0], "size": 1}, said["objects"][1]]}, "says 1 with"),
+    ],
+)
+def test_a_false_manifest_is_found(
+    local_cloud: LocalCloud,
+    manifest: JobManifest,
+    capsys: pytest.CaptureFixture[str],
+    edit: Callable[[dict[str, object]], dict[str, object]],
+    sentence: str,
+) -> None:
+    full = job_object(manifest.job, "manifest.json")
+    change(local_cloud.results, full, lambda data: json.dumps(edit(json.loads(data))).encode())
+    assert verify([manifest.job]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_job_without_a_manifest_is_not_done(
+    local_cloud: LocalCloud, manifest: JobManifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local_cloud.results.delete(job_object(manifest.job, "manifest.json"))
+    for command in (verify, lambda arguments: results(["job", *arguments])):
+        assert command([manifest.job]) == 1
+        assert "has no manifest" in capsys.readouterr().err
+
+
+def test_a_failed_job_says_why(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = run(local_cloud, upload(local_cloud, "in.csv", b"label,words\n1,x\n"))
+    assert verify([failed.job]) == 1
+    assert "missing_column" in capsys.readouterr().err
+    assert results(["job", failed.job]) == 1
+    assert "missing_column" in capsys.readouterr().err
+
+
+def test_a_job_that_stopped_at_its_limit_is_missing_rows(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = run(local_cloud, upload(local_cloud, "in.csv", b"id,text\n" + b"only one cell\n" * 6 + b"a,good\n"))
+    assert stopped.state == "failed"
+    assert verify([stopped.job]) == 1
+    captured = capsys.readouterr()
+    assert counts(captured.out)["missing"] > 0
+    assert "has failed" in captured.err
+
+
+def test_a_changed_upload_is_found(
+    local_cloud: LocalCloud, manifest: JobManifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(local_cloud.uploads, "in.csv", lambda data: data + b"i,new\n")
+    assert verify([manifest.job]) == 1
+    assert "is gone" in capsys.readouterr().err
+
+
+def test_a_file_with_only_a_header_is_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify([run(local_cloud, upload(local_cloud, "in.csv", b"id,text\n")).job]) == 0
+    assert counts(capsys.readouterr().out)["read"] == 0
+
+
+@pytest.mark.parametrize("subject", ["nothing-of-ours", "gs://elsewhere/in.csv", "gone.receipt.jsonl"])
+def test_an_unknown_subject_is_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], subject: str) -> None:
+    assert verify([subject]) == 2
+    assert subject in capsys.readouterr().err
+    assert verify([f"{local_cloud.uploads.uri}/gone.csv"]) == 2
+    assert verify([f"{local_cloud.results.uri}/reviews/v1"]) == 2
+    assert verify(["gone-0123456789abcdef"]) == 1
+
+
+def test_results_in_each_format(
+    local_cloud: LocalCloud, manifest: JobManifest, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    stored, _ = local_cloud.results.get(job_object(manifest.job, "predictions.csv"))
+    assert results(["job", manifest.job, "--format", "csv"]) == 0
+    assert capsysbinary.readouterr().out == stored
+    assert results(["job", manifest.job, "--format", "jsonl"]) == 0
+    rows = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert [row["row"] for row in rows] == ["1", "2", "3", "5", "7", "8"]
+    assert rows[2]["text"] == "grand, and\nlong"
+    assert results(["job", manifest.job, "--limit", "2"]) == 0
+    captured = capsysbinary.readouterr()
+    assert captured.out.splitlines()[-1].split() == [b"2", b"bad", b"0.75", b"logistic_regression", b"v1"]
+    assert b"2 of 6 rows" in captured.err
+    assert results(["job", manifest.job, "--rejections", "--format", "jsonl"]) == 0
+    rejected = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert [row["row"] for row in rejected] == [4, 6]
+    assert results(["job", manifest.job, "--rejections"]) == 0
+    assert b"empty_text" in capsysbinary.readouterr().out
