@@ -34,14 +34,12 @@ def fit(name: str, examples: Sequence[Example], *, seed: int) -> Pipeline:
 
 
 def _tidy(vectoriser: TfidfVectorizer) -> None:
-    """Leave out of a fitted vectoriser what does not belong into a file.
+    """Make the vocabulary's values plain integers.
 
-    The vocabulary's values become plain integers: scikit-learn leaves NumPy's, each of which skops would store as a
-    file of its own (44 MB and a minute for 50,000 of them, measured with skops 0.16). `_stop_words_id` is an address in
-    this process' memory that spares scikit-learn a check; it would give every training another digest.
+    scikit-learn leaves NumPy's, each of which skops would store as a file of its own (44 MB and a minute for 50,000 of
+    them, measured with skops 0.16).
     """
     vectoriser.vocabulary_ = {term: int(column) for term, column in vectoriser.vocabulary_.items()}
-    vars(vectoriser).pop("_stop_words_id", None)
 
 
 def _classifier(name: str, labels: Sequence[str], seed: int) -> Any:  # noqa: ANN401 - scikit-learn ships no types
