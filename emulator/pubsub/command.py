@@ -4,30 +4,37 @@ import argparse
 import os
 import signal
 import sys
-import threading
 
 DEFAULT_PORT = 8085
 """The port that Google's emulator uses."""
 
 _HIGHEST_PORT = 65_535
+_END = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def main(argv: list[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns 0, or 2 for wrong arguments or a port that is taken."""
     arguments = _parser().parse_args(argv)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked before any thread exists, so that every thread inherits it and the signals wait for `sigwait`. A handler
+    # that sets an event is not enough: a signal just before the main thread blocks leaves it blocked.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _END)
+    try:
+        return _serve(arguments.host, arguments.port)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+
+
+def _serve(host: str, port: int) -> int:
     # The client library's types take a second to import: --help answers without them.
     from emulator.pubsub.server import EmbeddedPubSub  # noqa: PLC0415 - see above
 
-    server = EmbeddedPubSub(arguments.host, arguments.port)
+    server = EmbeddedPubSub(host, port)
     try:
         server.start()
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         print(
-            f"reviewmill emulator pubsub: cannot listen on {arguments.host}:{arguments.port}: {reason}. "
+            f"reviewmill emulator pubsub: cannot listen on {host}:{port}: {reason}. "
             "Choose another port with --port, or 0 for a free one.",
             file=sys.stderr,
         )
@@ -35,7 +42,7 @@ def main(argv: list[str]) -> int:
     with server:
         print(f"listening on {server.address}")
         print(f"export PUBSUB_EMULATOR_HOST={server.address}", flush=True)
-        stop.wait()
+        signal.sigwait(_END)
     return 0
 
 
