@@ -1,0 +1,203 @@
+"""`reviewmill score`: scores a local file through the same core as the worker, without queue or bucket."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from cloud.connect import open_objects
+from cloud.objects import CloudSetupError, TransientError
+from schemas.codec import encode
+from schemas.errors import InvalidInput
+from schemas.names import MODEL_NAMES, canonical_model
+from schemas.outcomes import Rejection
+from worker.csv_options import job_options
+from worker.models import ModelStore
+from worker.score_input import Reviews, csv_reviews, jsonl_reviews
+from worker.score_output import Format, open_writer
+from worker.score_rows import Wanted, score_rows
+
+_JSONL_ENDINGS = {".jsonl", ".ndjson", ".json"}
+_SHOWN_REJECTIONS = 10
+_LOCAL_MODELS = Path("models")
+
+
+class Unusable(Exception):  # noqa: N818 - a fact about the call
+    """What was asked for cannot be done; the sentence says why and what to do."""
+
+
+def main(argv: list[str]) -> int:
+    """Score a file; 0 done, 1 with --strict when a row was rejected, 2 for what cannot be scored at all."""
+    options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except (Unusable, CloudSetupError, TransientError, ValueError) as error:
+        print(f"reviewmill score: {error}", file=sys.stderr)
+    except InvalidInput as error:
+        print(f"reviewmill score: {options.file}: {error.reason}", file=sys.stderr)
+    except OSError as error:
+        print(f"reviewmill score: {error.filename or options.file}: {error.strerror}.", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reviewmill score",
+        description=(
+            "Score a local file: CSV, TSV (quotes are text there) or JSON lines of review requests. Nothing is sent "
+            "anywhere; only the model is read, from a folder or a bucket. Every row ends in the predictions or in the "
+            "rejections, and the counts are printed. Exit status: 0 done; 1 a row was rejected and --strict was given; "
+            "2 the file, the model or an option cannot be used."
+        ),
+        epilog=(
+            "examples:\n"
+            "  reviewmill score reviews.csv --text-column review\n"
+            "  reviewmill score reviews.jsonl --model linear_svc --output scored.jsonl --rejections bad.jsonl"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="the reviews; .jsonl, .ndjson and .json are JSON lines")
+    parser.add_argument("--model", metavar="MODEL", help=f"one of {', '.join(MODEL_NAMES)} (default: the first)")
+    parser.add_argument("--version", metavar="VERSION", help="version of the model (default: the current one)")
+    parser.add_argument(
+        "--models", metavar="WHERE", help="folder or gs://bucket of models (default: REVIEWMILL_MODELS, else ./models)"
+    )
+    parser.add_argument(
+        "--format", choices=("csv", "jsonl", "table"), help="default: by the ending of --output, else table or csv"
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where the predictions go (default: stdout)")
+    parser.add_argument("--rejections", metavar="FILE", type=Path, help="where the rejections go, as JSON lines")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a row was rejected")
+    reading = parser.add_argument_group("how a CSV is read")
+    reading.add_argument("--text-column", metavar="NAME", help="column of the texts (default: text)")
+    reading.add_argument("--id-column", metavar="NAME", help="column of the rows' ids (default: none)")
+    reading.add_argument("--delimiter", metavar="CHARACTER", help="default: comma; TAB for .tsv and .tab; or 'tab'")
+    reading.add_argument("--quote", metavar="CHARACTER", help="default: \"; 'none' where quotes are text")
+    reading.add_argument("--encoding", metavar="NAME", help="default: utf-8")
+    reading.add_argument("--no-header", action="store_true", help="columns have numbers, from 1")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    _refuse_overwriting(options)
+    canonical_model(options.model)
+    models = ModelStore(open_objects(_models_place(options, os.environ)), check_every_s=3600, now=time.monotonic)
+    wanted = Wanted(options.model, options.version, os.cpu_count() or 1)
+    with ExitStack() as stack:
+        source = stack.enter_context(options.file.open("rb"))
+        reviews = _reviews(source, options)
+        if options.model or options.version or not _is_jsonl(options.file):
+            models.resolve(options.model, options.version)
+        predictions = stack.enter_context(_sink(options.output))
+        writer = open_writer(_format(options), reviews.columns, predictions)
+        rejections = stack.enter_context(_sink(options.rejections)) if options.rejections else None
+        report = _Report(rejections)
+        for outcome in score_rows(reviews.items, models, wanted):
+            if isinstance(outcome, Rejection):
+                report.rejected(outcome)
+            else:
+                report.predictions += 1
+                writer.write(outcome)
+        writer.finish()
+    report.show()
+    return 1 if options.strict and report.codes else 0
+
+
+class _Report:
+    """Counts every row, and keeps the first rejections to show."""
+
+    def __init__(self, rejections: BinaryIO | None) -> None:
+        self.predictions = 0
+        self.codes: Counter[str] = Counter()
+        self._rejections = rejections
+        self._shown: list[Rejection] = []
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Count and write one."""
+        self.codes[rejection.code] += 1
+        if self._rejections is not None:
+            self._rejections.write(encode(rejection) + b"\n")
+        elif len(self._shown) < _SHOWN_REJECTIONS:
+            self._shown.append(rejection)
+
+    def show(self) -> None:
+        """Print the counts, and the rejections unless they have a file."""
+        for one in self._shown:
+            print(f"rejected: row {one.row}, line {one.line}: {one.code}: {one.reason}", file=sys.stderr)
+        rejected = self.codes.total()
+        if len(self._shown) < rejected and self._rejections is None:
+            print(f"rejected: {rejected - len(self._shown):,} more; --rejections FILE keeps all", file=sys.stderr)
+        causes = ", ".join(f"{code} {count:,}" for code, count in self.codes.most_common())
+        rows = self.predictions + rejected
+        counts = f"{rows:,} rows = {self.predictions:,} predictions + {rejected:,} rejections"
+        print(counts + (f" ({causes})" if causes else ""), file=sys.stderr)
+
+
+def _reviews(stream: BinaryIO, options: argparse.Namespace) -> Reviews:
+    if _is_jsonl(options.file):
+        return jsonl_reviews(stream)
+    said = {
+        "text-column": options.text_column,
+        "id-column": options.id_column,
+        "delimiter": options.delimiter,
+        "quote": options.quote,
+        "encoding": options.encoding,
+        "header": "false" if options.no_header else None,
+    }
+    metadata = {key: value for key, value in said.items() if value is not None}
+    return csv_reviews(stream, job_options(options.file.name, metadata, max_rejections=1.0).dialect)
+
+
+def _is_jsonl(path: Path) -> bool:
+    return path.suffix.lower() in _JSONL_ENDINGS
+
+
+def _format(options: argparse.Namespace) -> Format:
+    if options.format is not None:
+        chosen: Format = options.format
+        return chosen
+    if options.output is not None:
+        return "jsonl" if _is_jsonl(options.output) else "csv"
+    if sys.stdout.isatty():
+        return "table"
+    return "jsonl" if _is_jsonl(options.file) else "csv"
+
+
+def _models_place(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    place = options.models or environ.get("REVIEWMILL_MODELS") or (str(_LOCAL_MODELS) if _LOCAL_MODELS.is_dir() else "")
+    if not place:
+        raise Unusable(
+            "there are no models here. Make some with 'reviewmill train DATA --models ./models', or name a folder or "
+            "bucket with --models or REVIEWMILL_MODELS."
+        )
+    if "://" not in place and not Path(place).is_dir():
+        raise Unusable(f"there is no folder {place}. Make models with 'reviewmill train DATA --models {place}'.")
+    return str(place)
+
+
+def _refuse_overwriting(options: argparse.Namespace) -> None:
+    paths = [path.resolve() for path in (options.file, options.output, options.rejections) if path is not None]
+    if len(set(paths)) < len(paths):
+        raise Unusable("FILE, --output and --rejections must be different files.")
+
+
+@contextmanager
+def _sink(path: Path | None) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name only when it is whole, or stdout."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with unfinished.open("wb") as stream:
+            yield stream
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
