@@ -100,30 +100,29 @@ def replace(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 @pytest.mark.parametrize(
-    ("name", "edit", "faults"),
+    ("tampering", "faults"),
     [
-        ("predictions.csv", drop_line(1), (1, 0, 0)),
-        ("predictions.csv", drop_line(-1), (1, 0, 0)),
-        ("rejections.jsonl", drop_line(0), (1, 0, 0)),
-        ("predictions.csv", repeat_line(2), (0, 1, 0)),
-        ("rejections.jsonl", repeat_line(1), (0, 1, 0)),
-        ("predictions.csv", lambda data: data + b"z,alien,99,good,0.75,logistic_regression,v1\n", (0, 0, 1)),
-        ("predictions.csv", replace(b"awful", b"lovely"), (1, 0, 1)),
-        ("predictions.csv", replace(b"0.75", b"7.5"), (1, 0, 1)),
-        ("predictions.csv", replace(b",v1\n", b",v2\n"), (1, 0, 1)),
-        ("predictions.csv", lambda data: data + b"a,good film,1,bad,0.75\n", (0, 0, 1)),
-        ("rejections.jsonl", replace(b'"row":4', b'"row":5'), (1, 0, 1)),
+        (("predictions.csv", drop_line(1)), (1, 0, 0)),
+        (("predictions.csv", drop_line(-1)), (1, 0, 0)),
+        (("rejections.jsonl", drop_line(0)), (1, 0, 0)),
+        (("predictions.csv", repeat_line(2)), (0, 1, 0)),
+        (("rejections.jsonl", repeat_line(1)), (0, 1, 0)),
+        (("predictions.csv", lambda data: data + b"z,alien,99,good,0.75,logistic_regression,v1\n"), (0, 0, 1)),
+        (("predictions.csv", replace(b"awful", b"lovely")), (1, 0, 1)),
+        (("predictions.csv", replace(b"0.75", b"7.5")), (1, 0, 1)),
+        (("predictions.csv", replace(b",v1\n", b",v2\n")), (1, 0, 1)),
+        (("predictions.csv", lambda data: data + b"a,good film,1,bad,0.75\n"), (0, 0, 1)),
+        (("rejections.jsonl", replace(b'"row":4', b'"row":5')), (1, 0, 1)),
     ],
 )
 def test_tampering_is_found_by_the_recount(
     local_cloud: LocalCloud,
     manifest: JobManifest,
     capsys: pytest.CaptureFixture[str],
-    name: str,
-    edit: Callable[[bytes], bytes],
+    tampering: tuple[str, Callable[[bytes], bytes]],
     faults: tuple[int, int, int],
 ) -> None:
-    tamper(local_cloud, manifest, name, edit)
+    tamper(local_cloud, manifest, *tampering)
     assert verify([manifest.job]) == 1
     out = capsys.readouterr().out
     found = counts(out)
