@@ -21,7 +21,7 @@ _MARK = ".made-by-reviewmill-demo"
 _READY_S = 120.0
 _STOP_S = 25.0
 _WAIT_S = "100"
-_FIRST_PREDICTIONS = 14
+_FIRST_PREDICTIONS = "12"
 _DESCRIPTION = f"""\
 Run the whole job on this machine, without any account: start a local cloud, train the three classifiers on the
 sample that ships, publish {MESSAGES:,} reviews spread over them and the default, score a CSV file through the bucket,
@@ -104,7 +104,7 @@ def _use(folder: Path, steps: Steps) -> None:
     with steps.timed(f"Publish {files.messages:,} reviews over the three classifiers and the default, and wait"):
         steps.run(["publish", "reviews", str(files.reviews), "--receipt", receipt, "--wait", _WAIT_S])
     with steps.timed("Read the first predictions"):
-        steps.run(["results", "reviews"], head=_FIRST_PREDICTIONS)
+        steps.run(["results", "reviews", "--limit", _FIRST_PREDICTIONS])
     with steps.timed(f"Score a CSV of {files.rows:,} rows through the bucket, {EMPTY_ROWS} of them empty on purpose"):
         output = steps.run(["publish", "csv", str(files.job), "--id-column", "id", "--wait", _WAIT_S])
         job = _job_in(output)

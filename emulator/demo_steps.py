@@ -35,8 +35,8 @@ class Steps:
         yield
         self.times.append((title, time.monotonic() - began))
 
-    def run(self, arguments: list[str], *, head: int | None = None) -> str:
-        """Run one command in this environment and return its stdout; shows it, or its first `head` lines.
+    def run(self, arguments: list[str]) -> str:
+        """Run one command in this environment show what it prints, and return its stdout.
 
         Raises StepFailed. An interrupt ends the command first.
         """
@@ -47,13 +47,10 @@ class Steps:
             assert process.stdout is not None
             for raw in process.stdout:
                 lines.append(raw.decode(errors="replace"))
-                if head is None or len(lines) <= head:
-                    print(f"  {lines[-1]}", end="", flush=True)
+                print(f"  {lines[-1]}", end="", flush=True)
             status = process.wait()
         finally:
             _end(process)
-        if head is not None and len(lines) > head:
-            print(f"  … and {len(lines) - head:,} more lines", flush=True)
         if status != 0:
             raise StepFailed(f"`reviewmill {arguments[0]}` ended with status {status}")
         return "".join(lines)

@@ -21,7 +21,7 @@ DEADLINE_S = 90.0
 """Generous: nothing here is measured, and the machine may be busy."""
 
 T = TypeVar("T")
-_MARK = "REVIEWMILL_SYSTEM_TEST"
+_MARK = "SYSTEM_TEST_RUN"
 _LOOK_EVERY_S = 0.05
 
 
