@@ -42,19 +42,14 @@ class ConnectionServer(ThreadingMixIn, TCPServer):
         self.url = f"http://{address[0]}:{self.server_address[1]}"
 
     def process_request(self, request: Client, client_address: Address) -> None:
-        """Start a connection's thread and remember both."""
+        """Start a connection's thread and remember both; forget the threads that have ended."""
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), name="storage-connection", daemon=True
         )
         with self._lock:
+            self._open = {known: of for known, of in self._open.items() if of.is_alive()}
+            thread.start()
             self._open[request] = thread
-        thread.start()
-
-    def shutdown_request(self, request: Client) -> None:
-        """Close a connection's socket and forget it."""
-        with self._lock:
-            self._open.pop(request, None)
-        super().shutdown_request(request)
 
     def finish_request(self, request: Client, client_address: Address) -> None:
         """Serve a connection until it ends."""
