@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -96,8 +97,14 @@ def _refuse_duplicate_keys(data: bytes, kind: type[msgspec.Struct]) -> None:
     The full check is slow, so it runs only where a field name stands twice in the bytes or could hide behind an
     escape; a duplicate key cannot be written without one of the two.
     """
-    if b"\\u" in data or any(data.count(b'"%s"' % f.encode_name.encode()) > 1 for f in msgspec.structs.fields(kind)):
+    if b"\\u" in data or any(data.count(name) > 1 for name in _quoted_names(kind)):
         json.loads(data, object_pairs_hook=_unique)
+
+
+@cache
+def _quoted_names(kind: type[msgspec.Struct]) -> tuple[bytes, ...]:
+    """Return the field names as they stand in JSON; asking msgspec for them takes longer than decoding."""
+    return tuple(b'"%s"' % item.encode_name.encode() for item in msgspec.structs.fields(kind))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
