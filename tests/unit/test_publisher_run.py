@@ -23,7 +23,7 @@ from publisher.receipts import ReceiptFile, made_up_id, new_receipt_id, read_rec
 from publisher.run import Counts, Run
 from publisher.sources import Entry, json_lines
 from schemas.outcomes import Prediction, Receipt, text_digest
-from schemas.requests import decode_review
+from schemas.requests import ReviewRequest, decode_review
 from worker.core.ledger import Account
 from worker.core.ledger_messages import ReceiptLedger
 from worker.core.naming import parse_time, partition
@@ -140,7 +140,7 @@ def test_open_requests_are_bounded(tmp_path: Path) -> None:
         nonlocal most
         for number in range(sender.MAX_OPEN + 300):
             most = max(most, topic.published - counts.failed)
-            yield next(json_lines(io.BytesIO(b'{"text": "n %d"}' % number)))
+            yield Entry(number, b"", ReviewRequest(text=f"n {number}"))
 
     with ReceiptFile(tmp_path / "r") as receipts, FailuresFile(tmp_path / "f") as failures:
         run = Run(topic, "p1", model=None, version=None, receipts=receipts, failures=failures, timeout_s=0.01)
