@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from cloud.connect import open_objects, open_topic, require_reachable
-from cloud.objects import Objects
+from cloud.objects import Objects, TransientError
 from cloud.queue import Topic
 from publisher.console import Unusable
 from worker.settings import Settings
@@ -26,7 +26,9 @@ def open_reviews_topic(settings: Settings) -> Iterator[Topic]:
     try:
         yield topic
     finally:
-        topic.close()
+        # Every message was reported as accepted or failed before; what is still unanswered is among the failed.
+        with suppress(TransientError):
+            topic.close()
 
 
 @contextmanager
