@@ -159,5 +159,7 @@ def _glob_piece(piece: str) -> str:
     if piece in _GLOB:
         return _GLOB[piece]
     if len(piece) > 1 and piece.startswith("["):
-        return re.sub(r"^\[!", "[^", piece)
+        # These mean something inside a set of Python's and nothing inside one of a glob.
+        characters = re.sub(r"([\\\[&~|])", r"\\\1", piece[1:-1])
+        return f"[{re.sub('^!', '^', characters)}]"
     return re.escape(piece[-1])

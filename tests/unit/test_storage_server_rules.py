@@ -140,6 +140,8 @@ def test_pages_together_are_the_whole_list(names: list[str], prefix: str, delimi
         ("a.c", "a.c", "abc"),
         ("\\*", "*", "a"),
         ("a}", "a}", "a"),
+        ("[[]", "[", "a"),
+        ("[a||b]", "|", "c"),
         ("a,b", "a,b", "a"),
     ],
 )
