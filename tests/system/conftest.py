@@ -76,7 +76,7 @@ class Console:
             process = subprocess.Popen(
                 [self._command, *arguments],
                 cwd=self.folder,
-                env=self._environment(environment),
+                env=self.environment(**environment),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -89,7 +89,7 @@ class Console:
         return subprocess.run(
             [self._command, *arguments],
             cwd=self.folder,
-            env=self._environment(environment),
+            env=self.environment(**environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -106,8 +106,16 @@ class Console:
         try:
             self.assert_nothing_is_left()
         finally:
-            for line in leftovers(self._run):
-                os.kill(int(line.split()[0]), signal.SIGKILL)
+            self.kill_all()
+
+    def kill_all(self) -> None:
+        """Kill every process that carries this test's mark."""
+        for line in leftovers(self._run):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+
+    def until(self, condition: Callable[[], T], failure: str, detail: Callable[[], str]) -> T:
+        """Wait for a condition, see `until`."""
+        return until(condition, failure, detail)
 
     def assert_nothing_is_left(self) -> None:
         until(lambda: not leftovers(self._run), "processes were left", lambda: "\n".join(leftovers(self._run)))
@@ -116,7 +124,7 @@ class Console:
         """Return the ids of running processes of ours whose command line matches."""
         return [int(line.split()[0]) for line in leftovers(self._run) if re.search(pattern, line)]
 
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+    def environment(self, **more: str) -> dict[str, str]:
         """Only what a command needs: the variables of who runs the tests must not change them."""
         kept = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME") if name in os.environ
