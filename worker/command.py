@@ -24,6 +24,8 @@ _log = logging.getLogger("reviewmill.worker")
 DRAIN_S = 8.0
 """How long a stop may take: below the 10 s between SIGTERM and SIGKILL on Cloud Run."""
 
+_LOOK_EVERY_S = 1.0
+
 
 def main(argv: list[str]) -> int:
     """Run the worker; 0 after a stop, 1 when it had to give up, 2 when it cannot start."""
@@ -69,7 +71,9 @@ def _run(settings: Settings) -> int:
         for thread in threads:
             thread.start()
         _log.info("ready: pulling from %s", " and ".join(pull.name for pull in parts.pull_workers))
-        stop.wait()
+        # In slices: a signal that arrives just before a wait runs its handler only after it.
+        while not stop.wait(_LOOK_EVERY_S):
+            pass
         _drain(threads)
     for fault in faults:
         print(f"reviewmill worker: {fault}", file=sys.stderr)
