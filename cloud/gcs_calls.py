@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
@@ -12,8 +11,8 @@ import urllib3
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption
-from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
+from cloud.attempts import one_line, run_attempts
 from cloud.objects import CloudSetupError, ObjectNotFound, PermissionMissing, PreconditionFailed, TransientError
 
 T = TypeVar("T")
@@ -34,10 +33,6 @@ TRANSIENT_ERRORS = (
     DataCorruption,  # the bytes that arrived are not those of the checksum; they may be the next time
     auth.TransportError,  # the server of access tokens did not answer
 )
-
-_SHORTEST_TRY_S = 0.2
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 2.0
 
 
 def is_transient(error: BaseException) -> bool:
@@ -61,15 +56,8 @@ class Calls:
         connection that went silent leaves time for another. `what` is the object, for messages. Raises the errors of
         the object port.
         """
-        ends = time.monotonic() + self.timeout_s
-        retrying = Retrying(
-            stop=stop_before_delay(self.timeout_s),
-            wait=wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
-            retry=retry_if_exception(is_transient),
-            reraise=True,
-        )
         try:
-            return retrying(lambda: attempt(max(_SHORTEST_TRY_S, min(ends - time.monotonic(), self.timeout_s / 2))))
+            return run_attempts(attempt, is_transient, timeout_s=self.timeout_s, try_s=self.timeout_s / 2)
         except Exception as error:
             raise _translated(error, what) from error
 
@@ -77,7 +65,7 @@ class Calls:
 def _translated(error: Exception, what: str) -> Exception:
     """Return the port's error for an SDK's; an error that has none is a bug of ours and stays as it is."""
     if is_transient(error):
-        return TransientError(f"{what}: {_sentence(error)}")
+        return TransientError(f"{what}: {one_line(error)}")
     if isinstance(error, api.PreconditionFailed):
         return PreconditionFailed(f"{what} is not at the generation that was demanded")
     if isinstance(error, api.NotFound):
@@ -86,13 +74,7 @@ def _translated(error: Exception, what: str) -> Exception:
             return CloudSetupError(f"{what}: the bucket does not exist; create it, or correct its name")
         return ObjectNotFound(what)
     if isinstance(error, api.Forbidden | api.Unauthorized):
-        return PermissionMissing(f"{what}: permission is missing ({_sentence(error)})")
+        return PermissionMissing(f"{what}: permission is missing ({one_line(error)})")
     if isinstance(error, auth.GoogleAuthError):
-        return CloudSetupError(f"{what}: the Google Cloud credentials do not work ({_sentence(error)})")
+        return CloudSetupError(f"{what}: the Google Cloud credentials do not work ({one_line(error)})")
     return error
-
-
-def _sentence(error: Exception) -> str:
-    """Return the error as one line of bounded length; responses can hold whole pages."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:300] + "…"  # noqa: PLR2004 - a readable line of a log

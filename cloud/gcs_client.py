@@ -12,6 +12,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 from requests.adapters import HTTPAdapter
 
+from cloud.attempts import NO_CREDENTIALS
 from cloud.objects import CloudSetupError
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -46,8 +47,5 @@ def _default() -> tuple[auth_credentials.Credentials, str | None]:
     try:
         credentials, project = google.auth.default(scopes=[_SCOPE])
     except auth.DefaultCredentialsError as error:
-        raise CloudSetupError(
-            "No Google Cloud credentials were found: run `gcloud auth application-default login`, or start the local "
-            "cloud with `reviewmill local` and set the variables it prints."
-        ) from error
+        raise CloudSetupError(NO_CREDENTIALS) from error
     return credentials, project

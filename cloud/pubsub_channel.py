@@ -10,6 +10,7 @@ from google.auth import exceptions as auth
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from cloud.attempts import NO_CREDENTIALS
 from cloud.objects import CloudSetupError
 
 _OPTIONS = (
@@ -46,8 +47,5 @@ def _credentials() -> google.auth.credentials.Credentials:
     try:
         credentials, _ = google.auth.default(scopes=SubscriberGrpcTransport.AUTH_SCOPES)
     except auth.DefaultCredentialsError as error:
-        raise CloudSetupError(
-            "No Google Cloud credentials were found: run `gcloud auth application-default login`, or start the local "
-            "cloud with `reviewmill local` and set the variables it prints."
-        ) from error
+        raise CloudSetupError(NO_CREDENTIALS) from error
     return credentials

@@ -73,7 +73,8 @@ def test_a_transient_status_is_repeated(
     assert [server.faults.fired(method) for method in ("Publish", "Pull", "ModifyAckDeadline", "Acknowledge")] == [
         2
     ] * 4
-    assert subscription.pull(1, timeout_s=3.0) == []
+    subscription.give_back([received.ack_id])  # would bring it back if the acknowledgement had not arrived
+    assert subscription.pull(1, timeout_s=QUIET_S) == []
 
 
 def test_a_pull_that_does_not_get_through_is_a_transient_error(
@@ -83,6 +84,12 @@ def test_a_pull_that_does_not_get_through_is_a_transient_error(
     with pytest.raises(TransientError, match="the subscription 'worker'"):
         subscription.pull(1, timeout_s=1.0)
     assert server.faults.fired("Pull") > 1
+
+
+def test_a_pull_that_runs_into_its_deadline_is_empty(server: EmbeddedPubSub, subscription: Subscription) -> None:
+    server.faults.inject("Pull", grpc.StatusCode.DEADLINE_EXCEEDED)
+    assert subscription.pull(1, timeout_s=PATIENCE_S) == []
+    assert server.faults.fired("Pull") == 1
 
 
 def test_one_failed_request_does_not_keep_the_others_from_being_made(
