@@ -24,10 +24,10 @@ RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
  && pip --python /opt/function install --no-deps --no-index /wheels/*.whl
 
 FROM python:3.12-slim AS runtime
-# No privileges at run time; /data is for the storage server's volume, /cache for compiled kernels.
+# No privileges at run time; /data is for the storage server's volume, /cache for what is computed once.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin reviewmill \
  && install --directory --owner reviewmill --group reviewmill /app /data /cache
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/cache
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME=/cache
 WORKDIR /app
 USER 10001
 
