@@ -34,7 +34,7 @@ def _closed_port() -> int:
         (["publish", "reviews", "no-such-file.jsonl"], "no-such-file.jsonl"),
         (["publish", "csv", "no-such-file.csv"], "no-such-file.csv"),
         (["verify", "no-such-receipt.jsonl"], "no-such-receipt.jsonl"),
-        (["score", "no-such-file.csv"], "no-such-file.csv"),
+        (["score", "no-such-file.csv"], "there are no models here"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
 )
