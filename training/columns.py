@@ -16,7 +16,10 @@ _SHOWN_CHARS = 40
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the caller says about the columns; None where it says nothing. Without a header columns have numbers."""
+    """What the caller says about the columns; None where it says nothing.
+
+    A column is named as in the header, or by its number from 1.
+    """
 
     text: str | None = None
     label: str | None = None
@@ -65,15 +68,18 @@ def _position(
     if wanted is None:
         names = [] if header is False else [cell.strip().lower() for cell in first]
         return next((names.index(name) for name in known if name in names), None)
-    if header is not False and wanted in first:
+    if _is_number(wanted):
+        if 1 <= int(wanted) <= len(first):
+            return int(wanted) - 1
+    elif header is not False and wanted in first:
         return first.index(wanted)
-    if header is not True and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(first):
-        return int(wanted) - 1
     found = ", ".join(repr(cell[:_SHOWN_CHARS]) for cell in first[:20])
     raise InvalidInput(
         "missing_column",
         f"{option} {wanted!r} is no column. "
-        + (f"Without a header, give a number from 1 to {len(first)}." if header is False else f"There are: {found}."),
+        + ("" if header is False else f"There are: {found}. ")
+        + f"Give a number from 1 to {len(first)}"
+        + (", as there is no header." if header is False else ", or a name."),
     )
 
 
@@ -102,11 +108,14 @@ def _fewest_values(rest: list[Sequence[str]], first: list[str], *, without: int)
 
 def _is_header(first: list[str], rest: list[Sequence[str]], label: int, wanted: Wanted, *, by_content: bool) -> bool:
     """Say whether the first record names the columns: it does where its names were used, else if it is unlike a row."""
-    if not by_content and wanted.text is None and wanted.label is None:
-        return True
-    if wanted.text in first or wanted.label in first:
+    options = [option for option in (wanted.text, wanted.label) if option is not None]
+    if any(not _is_number(option) for option in options) or not (by_content or options):
         return True
     return first[label].strip() not in {row[label].strip() for row in rest}
+
+
+def _is_number(option: str) -> bool:
+    return option.isascii() and option.isdigit()
 
 
 def _note(first: list[str], header: bool, text: int, label: int, *, by_content: bool) -> str:

@@ -67,6 +67,8 @@ def read_schema(data: bytes) -> Any:  # noqa: ANN401 - any JSON value, checked b
                     schema = content
                 else:
                     _check_array(content)
+    except InvalidModel:  # itself a ValueError
+        raise
     except _READ_FAULTS as error:
         raise InvalidModel(f"model.skops is damaged or not a zip archive ({type(error).__name__})") from None
     try:
