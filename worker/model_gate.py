@@ -88,6 +88,7 @@ def _check_schema(schema: Any) -> None:  # noqa: ANN401 - any JSON value
     """Walk all of the JSON, without recursion: wherever skops could see an object, it must be an allowed one."""
     if not isinstance(schema, dict) or schema.get("protocol") != PROTOCOL:
         raise InvalidModel(f"model.skops is not of the skops protocol {PROTOCOL}; export it anew")
+    named: dict[int, dict[str, Any]] = {}
     waiting: list[Any] = [schema]
     while waiting:
         node = waiting.pop()
@@ -97,7 +98,28 @@ def _check_schema(schema: Any) -> None:  # noqa: ANN401 - any JSON value
             waiting.extend(node.values())
             # A vocabulary may hold the word "__class__": then its value is an object, not a string.
             marks = tuple(node.get(mark) for mark in _MARKS)
-            if any(isinstance(mark, str) for mark in marks) and marks not in _ALLOWED:
-                raise InvalidModel(
-                    f"model.skops names a type that is not allowed: {'.'.join(map(str, marks[:2]))[:200]}"
-                )
+            strings = [isinstance(mark, str) for mark in marks]
+            if any(strings):
+                if not (all(strings) and marks in _ALLOWED):
+                    name = ".".join(map(str, marks[:2]))[:200]
+                    raise InvalidModel(f"model.skops names a type that is not allowed: {name}")
+                _check_node(node, named)
+
+
+def _check_node(node: dict[str, Any], named: dict[int, dict[str, Any]]) -> None:
+    """Check what of an object must hold before it is made. `named` has the objects seen so far by their ids."""
+    identity = node.get("__id__")
+    if identity is not None and (type(identity) is not int or named.setdefault(identity, node) != node):
+        # skops makes the first of them and never looks at the others, which the checks here would judge by.
+        raise InvalidModel("model.skops has two different objects under one id")
+    if node["__loader__"] == "TreeNode" and _tree_outputs(node) != "1":
+        # The constructor reads this many numbers from an array without looking at the array's length.
+        raise InvalidModel("model.skops holds a decision tree of more than one output")
+
+
+def _tree_outputs(node: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the third argument of a tree's constructor, as the JSON text that skops stores."""
+    try:
+        return node["__reduce__"]["args"]["content"][2]["content"]
+    except (LookupError, TypeError):
+        return None

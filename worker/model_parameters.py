@@ -114,6 +114,8 @@ def _check_calibrated(classifier: Any, features: int) -> None:  # noqa: ANN401 -
     _exactly(classifier, CalibratedClassifierCV, fitted={*_CLASSIFIER_FITTED, "calibrated_classifiers_"})
     classes = _check_classes(classifier.classes_)
     fitted = classifier.calibrated_classifiers_
+    if classifier.method != "sigmoid":
+        raise InvalidModel("only sigmoid calibration is served")
     if type(fitted) is not list or not 1 <= len(fitted) <= _MAX_FOLDS or classifier.n_jobs is not None:
         raise InvalidModel("the calibration has no folds, too many, or wants processes of its own")
     for part in fitted:
