@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format schemas requirements clean
+.PHONY: help setup demo test lint format bench schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ lint: $(STAMP) ## check format, rules and types
 format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## measure the main job beside a plain script (about five minutes)
+	@$(BIN)/python -m benchmarks.bench_pipeline
 
 schemas: $(STAMP) ## write schemas/v1/*.schema.json anew from the types
 	@$(BIN)/python -m schemas.generate

@@ -153,7 +153,7 @@ class GcsObjects:
     def close(self) -> None:
         """Close the client's connections."""
         self._client.close()
-        self._session.close()  # type: ignore[no-untyped-call] # google-auth has no annotations here
+        self._session.close()
 
     def _where(self, name: str) -> str:
         return f"{self.uri}/{name}"

@@ -29,7 +29,7 @@ def build_client() -> tuple[Any, AuthorizedSession]:
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
     credentials, project = _anonymous() if emulated else _default()
-    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call] # google-auth has no annotations here
+    session = AuthorizedSession(credentials)
     # An emulator is never behind the proxy that the environment may name.
     session.trust_env = not emulated
     adapter = HTTPAdapter(pool_connections=_POOL_CONNECTIONS, pool_maxsize=_POOL_CONNECTIONS)
@@ -40,7 +40,7 @@ def build_client() -> tuple[Any, AuthorizedSession]:
 
 
 def _anonymous() -> tuple[auth_credentials.Credentials, str | None]:
-    return auth_credentials.AnonymousCredentials(), None  # type: ignore[no-untyped-call] # as above
+    return auth_credentials.AnonymousCredentials(), None
 
 
 def _default() -> tuple[auth_credentials.Credentials, str | None]:

@@ -82,7 +82,7 @@ class ResumableUpload:
             return _State(received=int(held[1]) + 1 if held else 0, generation=None)
         if answer.status_code in _LOST_SESSION:
             raise TransientError(f"{self._what}: the upload session was lost; upload again")
-        raise api.from_http_response(answer)  # type: ignore[no-untyped-call] # google-api-core has few annotations
+        raise api.from_http_response(answer)
 
 
 def _measure(path: Path) -> tuple[int, str]:

@@ -120,7 +120,7 @@ class PubSubSubscription:
             request_serializer=request.SerializeToString,
             response_deserializer=answer.FromString,
         )
-        wrapped: Callable[..., Any] = grpc_helpers.wrap_errors(call)  # type: ignore[no-untyped-call] # not annotated
+        wrapped: Callable[..., Any] = grpc_helpers.wrap_errors(call)
         return wrapped
 
     def _in_requests(self, ack_ids: Sequence[str], call: Callable[[list[str], float], object]) -> None:

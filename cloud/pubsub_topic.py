@@ -43,7 +43,7 @@ class PubSubTopic:
                 flow_control=_FLOW,
                 retry=_retry(),
                 # Not a plain number: the library would shrink it to zero over the tries (python-api-core issue 654).
-                timeout=ConstantTimeout(_PUBLISH_TRY_S),  # type: ignore[no-untyped-call] # not annotated there
+                timeout=ConstantTimeout(_PUBLISH_TRY_S),
             ),
             transport=publisher_transport(),
         )

@@ -148,7 +148,7 @@ def _subscription(project: str, wanted: SubscriptionPlan) -> types.Subscription:
 
 def _provision_storage(topology: Topology, url: str, wait_s: float) -> list[str]:
     lines = []
-    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth leaves it untyped
+    anonymous = AnonymousCredentials()
     client = Client(project=topology.project, credentials=anonymous, client_options={"api_endpoint": url})
     try:
         for name in topology.buckets:

@@ -49,7 +49,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
     with EmbeddedStorage() as storage:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
-        client = Client(project="reviewmill-local", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        client = Client(project="reviewmill-local", credentials=AnonymousCredentials())
         for name in ("reviewmill-uploads", "reviewmill-results"):
             client.create_bucket(name)
         client.close()

@@ -70,7 +70,7 @@ def functions(fresh: LocalCloud) -> Iterator[dict[str, FlaskClient]]:  # noqa: A
     """The three cloud functions as functions-framework serves them, with fresh parts."""
     _parts.cache_clear()
     yield {
-        name: create_app(name, "main.py", kind).test_client()  # type: ignore[no-untyped-call]
+        name: create_app(name, "main.py", kind).test_client()
         for name, kind in (("score_message", "cloudevent"), ("score_upload", "cloudevent"), ("classify", "http"))
     }
     _parts.cache_clear()

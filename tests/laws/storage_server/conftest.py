@@ -49,7 +49,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Client]
 
         def make(url: str) -> Client:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-            client = Client(project="project-local", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]  # ships no types
+            client = Client(project="project-local", credentials=AnonymousCredentials())
             clients.callback(client.close)
             return client
 
