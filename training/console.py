@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -15,9 +16,14 @@ DONE, NOT_DONE, WRONG_USE = 0, 1, 2
 
 
 def open_bucket(uri: str, settings: Settings) -> Objects:
-    """Return the objects of `gs://bucket` or of a folder. Raises InvalidInput for an address that is neither."""
-    from cloud.connect import open_objects  # noqa: PLC0415 - clients take a second to import; --help comes first
+    """Return the objects of `gs://bucket` or of a folder.
 
+    Raises InvalidInput for an address that is neither, and CloudSetupError at once when no emulator answers.
+    """
+    from cloud.connect import open_objects, require_reachable  # noqa: PLC0415 - --help does not wait for sockets
+
+    if uri.startswith("gs://"):
+        require_reachable(os.environ, "storage")
     try:
         return open_objects(uri, timeout_s=settings.storage_timeout_s)
     except ValueError as error:
