@@ -56,6 +56,9 @@ _ALLOWED: Final = frozenset(
 
 _MARKS: Final = ("__module__", "__class__", "__loader__")
 
+_TRIAL: Final = ("A trial: these words, and those.", "")
+"""Scored once behind the checks, so that what they cannot see (a parameter of a wrong type) shows here."""
+
 _LOAD_FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -68,7 +71,7 @@ _LOAD_FAULTS = (
     TypeError,
     ValueError,
 )
-"""What constructors raise for states that they were not made for; untrusted types are a TypeError of skops."""
+"""What constructors and estimators raise for states not made for them; untrusted types are a TypeError of skops."""
 
 
 def open_skops(data: bytes) -> SklearnScorer:
@@ -77,11 +80,13 @@ def open_skops(data: bytes) -> SklearnScorer:
     try:
         pipeline = skops.io.loads(data, trusted=list(TRUSTED))
         check_pipeline(pipeline)
+        scorer = SklearnScorer(pipeline)
+        scorer.score(_TRIAL)
     except InvalidModel:
         raise
     except _LOAD_FAULTS as error:
         raise InvalidModel(f"model.skops does not hold a usable pipeline ({type(error).__name__})") from None
-    return SklearnScorer(pipeline)
+    return scorer
 
 
 def _check_schema(schema: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -72,8 +72,10 @@ def _exactly(value: Any, kind: type, *, fitted: Iterable[str]) -> None:  # noqa:
     """Check the type, and that no attribute is there beside parameters and what fitting leaves."""
     if type(value) is not kind:
         raise InvalidModel(f"the pipeline holds a {type(value).__name__} where a {kind.__name__} belongs")
-    known = {*kind._get_param_names(), *fitted} if hasattr(kind, "_get_param_names") else set(fitted)  # noqa: SLF001
-    extra = vars(value).keys() - known
+    parameters = set(kind._get_param_names()) if hasattr(kind, "_get_param_names") else set()  # noqa: SLF001
+    extra = vars(value).keys() - parameters - set(fitted)
+    if parameters - vars(value).keys():
+        raise InvalidModel(f"{kind.__name__} lacks some of its parameters; it is of another version of scikit-learn")
     if extra:
         raise InvalidModel(f"{kind.__name__} has attributes that fitting does not leave: {sorted(map(str, extra))[:5]}")
 
