@@ -23,7 +23,7 @@ ALLOWED = {
     "publisher": {"schemas", "cloud", "worker.core", "worker.settings", "publisher"},
     "training": {"schemas", "cloud", "worker.core", "worker.settings", "training"},
     "emulator.servers": {"emulator.servers"},
-    "emulator": {"emulator", "emulator.servers", "cloud", "worker.settings"},
+    "emulator": {"emulator", "emulator.servers", "schemas", "cloud", "worker.core", "worker.settings"},
 }
 IMPURE = {
     "google", "functions_framework", "cloudevents", "flask", "os", "time", "socket", "subprocess", "pathlib",
