@@ -2,7 +2,7 @@
 
 A test that asks for `cloud` runs on both. Where Google's emulator is known to behave differently from the service that
 it stands for, the test carries `@pytest.mark.official_differs("how")`: it is then expected to fail there, strictly,
-so that a release that fixes the difference is noticed.
+so that a release that fixes the difference is noticed; `always=False` says that it is a race that the test can win.
 """
 
 import os
@@ -45,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.callspec.params.get("pubsub_server") != "official":
             continue
         for mark in item.iter_markers("official_differs"):
-            item.add_marker(pytest.mark.xfail(reason=f"Google's emulator: {mark.args[0]}", strict=True))
+            always = mark.kwargs.get("always", True)
+            item.add_marker(pytest.mark.xfail(reason=f"Google's emulator: {mark.args[0]}", strict=always))
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("official", marks=pytest.mark.official)])
