@@ -21,7 +21,9 @@ from worker.core.compiled_layout import Layout, read_layout
 from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_texts import ArrowStrings
-from worker.core.scorer import Scores, make_classifier
+from worker.core.scorer import Classifier, Scores
+from worker.core.scorer_linear import Linear
+from worker.core.scorer_tree import Tree
 from worker.core.tfidf import Features, join_matrices
 
 __all__ = ["MAX_MODEL_BYTES", "CompiledModel", "InvalidModel", "pack", "unpack"]
@@ -40,9 +42,7 @@ class CompiledModel:
     def __init__(self, layout: Layout, kernel: KernelSupply | None = None) -> None:
         """Prepare whichever path can be taken now. Raises InvalidModel if the vocabulary holds a term twice."""
         self._layout = layout
-        self._classifier: Final = make_classifier(
-            layout.kind, layout.labels, layout.arrays, weights_dtype=layout.weighting.dtype
-        )
+        self._classifier: Final = _make_classifier(layout)
         self._paths: Final = Paths(layout, self._classifier, kernel)
 
     @property
@@ -60,8 +60,9 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        blocks = list(kernel_texts.slices(texts))
-        parts = _each(lambda block: self._paths.raw(texts[block[0] : block[1]]), blocks, threads)
+        sizes = kernel_texts.measure(texts)
+        blocks = kernel_texts.slices(sizes)
+        parts = _each(lambda block: self._paths.raw(texts, sizes, *block), blocks, threads)
         return self._classifier.finish(self._join(parts))
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
@@ -76,7 +77,8 @@ class CompiledModel:
 
     def transform(self, texts: Sequence[str]) -> Features:
         """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
-        parts = [self._paths.features(texts[first:last]) for first, last in kernel_texts.slices(texts)]
+        sizes = kernel_texts.measure(texts)
+        parts = [self._paths.features(texts, sizes, *block) for block in kernel_texts.slices(sizes)]
         return join_matrices(parts, len(self._layout.terms), self._layout.weighting.dtype)
 
     def _join(self, parts: list[NDArray[Any]]) -> NDArray[Any]:
@@ -98,6 +100,12 @@ def unpack(data: bytes, *, max_bytes: int = MAX_MODEL_BYTES, kernel: KernelSuppl
     `max_bytes` bounds both the archive and what it inflates to. Without `kernel` the model scores in plain Python.
     """
     return CompiledModel(read_layout(compiled_archive.read(data, max_bytes=max_bytes)), kernel)
+
+
+def _make_classifier(layout: Layout) -> Classifier:
+    if layout.kind == "tree":
+        return Tree(layout.labels, layout.arrays)
+    return Linear(layout.kind, layout.labels, layout.arrays, layout.weighting.dtype)
 
 
 def _each(work: Callable[[tuple[int, int]], Part], blocks: list[tuple[int, int]], threads: int) -> list[Part]:

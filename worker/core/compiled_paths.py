@@ -18,6 +18,8 @@ from worker.core.kernel_texts import ArrowStrings
 from worker.core.scorer import Classifier
 from worker.core.tfidf import Features, join_rows, plain_row
 
+Sizes = NDArray[np.int64]
+
 
 class Paths:
     """Sends blocks of texts to the kernel when the supply has one, else through plain Python.
@@ -31,7 +33,7 @@ class Paths:
         self._supply = supply
         self._lock: Final = threading.Lock()
         self._engine: Engine | None = None
-        self._reason = "this process has no compiled kernel" if supply is None else "the kernel is not ready yet"
+        self._reason = "the program that loaded the model supplies no kernel"
         if self.engine() is None and len(layout.terms.index) != len(layout.terms):
             raise InvalidModel("the vocabulary holds a term twice")
 
@@ -57,36 +59,40 @@ class Paths:
         """Return the path that texts take now, and why if it is the plain one."""
         if self.engine() is not None:
             return {"path": "kernel", "path_reason": None}
-        return {"path": "python", "path_reason": self._reason}
+        reason = self._reason if self._supply is None else self._supply.reason()
+        return {"path": "python", "path_reason": reason}
 
-    def raw(self, texts: Sequence[str]) -> NDArray[Any]:
-        """Return what the classifier sees in each text of a block, shape (texts, raw_width)."""
-        engine = self.engine()
-        if engine is None or _too_long(texts):
-            return self._plain(texts)
-        return self._classifier.run(engine, kernel_texts.encode(texts, lowercase=self._layout.terms.lowercase))
+    def raw(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> NDArray[Any]:
+        """Return what the classifier sees in texts first to last of a batch, shape (texts, raw_width)."""
+        engine, part = self.engine(), sizes[first:last]
+        if engine is None or _too_long(part):
+            return self._plain(texts[first:last])
+        block = kernel_texts.encode(texts[first:last], part, lowercase=self._layout.terms.lowercase)
+        return self._classifier.run(engine, block)
 
     def raw_arrow(self, texts: ArrowStrings, first: int, last: int) -> NDArray[Any]:
-        """Return as `raw` for texts first to last of an Arrow array."""
+        """Return as `raw` for an Arrow array."""
         engine = self.engine()
         block = kernel_texts.encode_arrow(texts, first, last)
         contextual = self._layout.terms.lowercase and kernel_texts.has_contextual(block)
         if engine is None or contextual or block.longest > at.MAX_TEXT_BYTES:
-            return self.raw(kernel_texts.decode(block))
+            decoded = kernel_texts.decode(block)
+            return self.raw(decoded, kernel_texts.measure(decoded), 0, len(decoded))
         return self._classifier.run(engine, block)
 
-    def features(self, texts: Sequence[str]) -> Features:
-        """Return the features of a block."""
-        layout, engine = self._layout, self.engine()
-        if engine is None or _too_long(texts):
-            rows = [plain_row(layout.terms, layout.weighting, text) for text in texts]
+    def features(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> Features:
+        """Return the features of texts first to last of a batch."""
+        layout, engine, part = self._layout, self.engine(), sizes[first:last]
+        if engine is None or _too_long(part):
+            rows = [plain_row(layout.terms, layout.weighting, text) for text in texts[first:last]]
             return join_rows(rows, len(layout.terms), layout.weighting.dtype)
-        indptr, indices, data = engine.transform(kernel_texts.encode(texts, lowercase=layout.terms.lowercase))
+        block = kernel_texts.encode(texts[first:last], part, lowercase=layout.terms.lowercase)
+        indptr, indices, data = engine.transform(block)
         return Features(
             indptr=indptr,
             indices=indices,
             data=data.astype(layout.weighting.dtype, copy=False),
-            shape=(len(texts), len(layout.terms)),
+            shape=(last - first, len(layout.terms)),
         )
 
     def _plain(self, texts: Sequence[str]) -> NDArray[Any]:
@@ -95,6 +101,6 @@ class Paths:
         return np.array(rows, dtype=classifier.raw_dtype).reshape(len(texts), classifier.raw_width)
 
 
-def _too_long(texts: Sequence[str]) -> bool:
+def _too_long(sizes: Sizes) -> bool:
     """Say whether a block is one text that the kernel does not take; longer texts are alone in their block."""
-    return len(texts) == 1 and len(texts[0]) > at.MAX_TEXT_BYTES // 4  # at most four bytes a character
+    return len(sizes) == 1 and int(sizes[0]) > at.MAX_TEXT_BYTES // 4  # at most four bytes a character

@@ -13,11 +13,12 @@ _ADDRESS = ctypes.c_void_p
 _TEXTS = (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD, _WORD)
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
-    "insert_words": (_ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD),
-    "insert_ngrams": (_ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD),
+    "insert_words": (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD),
+    "insert_ngrams": (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD),
     "transform_texts": (*_TEXTS, _ADDRESS, _ADDRESS, _ADDRESS),
     "score_texts": (*_TEXTS, _ADDRESS),
     "walk_texts": (*_TEXTS, _ADDRESS),
+    "logistic": (_ADDRESS, _WORD, _ADDRESS),
 }
 """C parameters of each entry point; all return int64. `worker/core/kernel_source.py` says what they do."""
 
@@ -46,6 +47,7 @@ class Kernel:
         self.transform_texts: Final = self._entry("transform_texts")
         self.score_texts: Final = self._entry("score_texts")
         self.walk_texts: Final = self._entry("walk_texts")
+        self.logistic: Final = self._entry("logistic")
 
     def _entry(self, name: str) -> EntryPoint:
         address = self._engine.get_function_address(name)
@@ -59,3 +61,6 @@ class KernelSupply(Protocol):
 
     def now(self) -> Kernel | None:
         """Return the kernel if it can be had at once, else None. Never compiles and never waits for a compilation."""
+
+    def reason(self) -> str:
+        """Return why there is no kernel now, for people."""

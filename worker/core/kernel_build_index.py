@@ -13,7 +13,7 @@ def insert_word(model: Pointer, start: int, size: int, node: int) -> int:
     table = as_int64(model[at.WORD_TABLE])
     source = as_uint8(model[at.WORD_BYTES])
     key = word_key(source, start, size)
-    slot = find_word(model, table, key, source, start, size)
+    slot = find_word(source, table, model[at.WORD_SHIFT], key, source, start, size)
     if table[2 * slot + 1] != at.EMPTY:
         return table[2 * slot + 1] & at.NODE_MASK  # type: ignore[no-any-return]  # pointers have no type in Python
     length = 0 if size <= at.SHORT_BYTES else size
@@ -92,13 +92,15 @@ def insert_term(model: Pointer, state: Pointer, start: int, end: int, column: in
     return left
 
 
-def insert_words(model: Pointer, state: Pointer, offsets: Pointer, count: int, first_column: int) -> int:
-    """Insert terms of one word: term i gets column first_column + i, or is a stop word if that is negative.
+def insert_words(model: Pointer, state: Pointer, offsets: Pointer, order: Pointer, count: int, stop: int) -> int:  # noqa: PLR0917 - compiled code has positions only
+    """Insert terms of one word in an order: term i gets column i, or is a stop word if `stop` is not 0.
 
-    Terms of several words are passed over. Returns 0, FULL, TOO_LONG or DUPLICATE.
+    The most frequent come first, so that they are found at once. Terms of several words are passed over. Returns 0,
+    FULL, TOO_LONG or DUPLICATE.
     """
     source = as_uint8(model[at.WORD_BYTES])
-    for term in range(count):
+    for number in range(count):
+        term = order[number]
         start = offsets[term]
         end = offsets[term + 1]
         if count_spaces(source, start, end) > 0:
@@ -107,7 +109,7 @@ def insert_words(model: Pointer, state: Pointer, offsets: Pointer, count: int, f
             return at.TOO_LONG
         if state[1] >= state[3]:
             return at.FULL
-        node = at.STOP_WORD if first_column < 0 else first_column + term
+        node = at.STOP_WORD if stop else term
         found = insert_word(model, start, end - start, node)
         if found != node and found != at.STOP_WORD:  # noqa: PLR1714 - tuples are slow to compile
             return at.DUPLICATE
@@ -115,10 +117,11 @@ def insert_words(model: Pointer, state: Pointer, offsets: Pointer, count: int, f
     return 0
 
 
-def insert_ngrams(model: Pointer, state: Pointer, offsets: Pointer, count: int, words: int) -> int:
+def insert_ngrams(model: Pointer, state: Pointer, offsets: Pointer, order: Pointer, count: int, words: int) -> int:  # noqa: PLR0917 - compiled code has positions only
     """Insert the terms of exactly `words` words, at least two: term i gets column i. Returns as `insert_words`."""
     source = as_uint8(model[at.WORD_BYTES])
-    for term in range(count):
+    for number in range(count):
+        term = order[number]
         start = offsets[term]
         end = offsets[term + 1]
         if count_spaces(source, start, end) != words - 1:

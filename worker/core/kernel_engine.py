@@ -1,5 +1,6 @@
 """One model on the compiled kernel: blocks of texts to features, decision sums or leaves."""
 
+import ctypes
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from worker.core import kernel_layout as at
 from worker.core.kernel import EntryPoint, Kernel
 from worker.core.kernel_characters import characters
 from worker.core.kernel_index import Index, address_of, build_index
-from worker.core.kernel_memory import Scratch, ScratchPool
+from worker.core.kernel_memory import ScratchPool
 from worker.core.kernel_texts import Block
 from worker.core.text import Terms
 from worker.core.tfidf import Weighting
@@ -33,7 +34,8 @@ class Engine:
     def __init__(self, kernel: Kernel, terms: Terms, weighting: Weighting) -> None:
         """Build the index. Raises NotIndexable if the kernel cannot hold the vocabulary."""
         self._kernel = kernel
-        self._index: Final[Index] = build_index(kernel, terms)
+        order = np.argsort(weighting.idf, kind="stable") if weighting.idf.size else np.arange(len(terms))
+        self._index: Final[Index] = build_index(kernel, terms, order)
         self._characters: Final = characters(lowercase=terms.lowercase)
         self._pool: Final = ScratchPool(len(terms), weighting.term_frequencies)
         self._ngram_sizes: Final = terms.ngram_max - terms.ngram_min + 1
@@ -46,6 +48,8 @@ class Engine:
         self._model[at.PAGE_READY] = address_of(self._characters.ready)
         self._model[at.CHARACTERS] = address_of(self._characters.entries)
         self._address: Final = address_of(self._model)
+        self._exponential: Final = _address_of_exp()
+        self.has_logistic: Final = self._exponential != 0
         self.last_stage = at.STAGE_ALL
         """For measurements: results are meaningless with an earlier stage."""
 
@@ -87,6 +91,12 @@ class Engine:
         size = int(indptr[-1])
         return indptr, indices[:size].copy(), data[:size].copy()
 
+    def logistic(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logistic function of each value, with the C library's `exp`. Only where `has_logistic`."""
+        results = np.array(values, dtype=np.float64, order="C")
+        self._kernel.logistic(address_of(results), results.size, self._exponential)
+        return results
+
     def _run(self, entry_point: EntryPoint, block: Block, *results: int) -> None:
         """Run an entry point over a block, filling in pages of characters as it asks for them."""
         scratch = self._pool.take(block.longest)
@@ -101,4 +111,9 @@ class Engine:
         self._pool.give_back(scratch)
 
 
-__all__ = ["CompressedRows", "Engine", "Scratch"]
+def _address_of_exp() -> int:
+    """Return the address of the C library's `exp` in this process, 0 where it cannot be found (as on Windows)."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).exp, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0

@@ -39,8 +39,11 @@ def address_of(array: NDArray[Any]) -> int:
     return address
 
 
-def build_index(kernel: Kernel, terms: Terms) -> Index:
-    """Fill the tables, doubling them until at most half of each is used. Raises NotIndexable."""
+def build_index(kernel: Kernel, terms: Terms, order: NDArray[np.int64]) -> Index:
+    """Fill the tables with the terms in an order, the most frequent first. Raises NotIndexable.
+
+    A table is doubled until at most a quarter of it is used: nearly every word is then found where it is looked for.
+    """
     if len(terms) >= at.MAX_NODES:
         raise NotIndexable(f"the vocabulary has more than {at.MAX_NODES - 1} terms")
     if len(terms.blob) + len(terms.stop_blob) >= 1 << 31:
@@ -48,7 +51,7 @@ def build_index(kernel: Kernel, terms: Terms) -> Index:
     words = pairs = _SMALLEST_BITS
     while True:
         index, state = _empty_index(terms, word_bits=words, pair_bits=pairs)
-        result = _fill(kernel, terms, index.block, state)
+        result = _fill(kernel, terms, index.block, state, order)
         if result == 0:
             return index
         if result in _REASONS:
@@ -71,20 +74,23 @@ def _empty_index(terms: Terms, *, word_bits: int, pair_bits: int) -> tuple[Index
     block[at.WORD_TABLE], block[at.WORD_SHIFT] = address_of(word_table), 64 - word_bits
     block[at.PAIR_TABLE], block[at.PAIR_SHIFT] = address_of(pair_table), 64 - pair_bits
     block[at.WORD_BYTES] = address_of(text)
-    limits = ((1 << word_bits) // 2, (1 << pair_bits) // 2)
+    limits = ((1 << word_bits) // 4, (1 << pair_bits) // 4)
     state = np.array([len(terms), 0, 0, *limits], dtype=np.int64)
     return Index(block, (word_table, pair_table, text)), state
 
 
-def _fill(kernel: Kernel, terms: Terms, block: NDArray[np.int64], state: NDArray[np.int64]) -> int:
+def _fill(
+    kernel: Kernel, terms: Terms, block: NDArray[np.int64], state: NDArray[np.int64], order: NDArray[np.int64]
+) -> int:
     """Insert stop words first (they win over terms), then terms of one word, then of two, then of three."""
     model, progress = address_of(block), address_of(state)
     stop_offsets = terms.stop_offsets + len(terms.blob)
-    result = kernel.insert_words(model, progress, address_of(stop_offsets), len(stop_offsets) - 1, -1)
-    offsets = address_of(terms.offsets)
+    stop_order = np.arange(len(stop_offsets) - 1)
+    result = kernel.insert_words(model, progress, address_of(stop_offsets), address_of(stop_order), len(stop_order), 1)
+    offsets, ordered = address_of(terms.offsets), address_of(order)
     if result == 0 and terms.ngram_min == 1:
-        result = kernel.insert_words(model, progress, offsets, len(terms), 0)
+        result = kernel.insert_words(model, progress, offsets, ordered, len(terms), 0)
     for words in range(max(2, terms.ngram_min), terms.ngram_max + 1):
         if result == 0:
-            result = kernel.insert_ngrams(model, progress, offsets, len(terms), words)
+            result = kernel.insert_ngrams(model, progress, offsets, ordered, len(terms), words)
     return result

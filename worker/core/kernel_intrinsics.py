@@ -38,7 +38,7 @@ def pointer_to(element: Any) -> Any:  # noqa: ANN401 - Numba's types have no typ
     return types.CPointer(element)  # type: ignore[no-untyped-call]  # Numba's types have no type
 
 
-def _pointer_of(element: Any) -> Callable[[int], Pointer]:
+def _pointer_of(element: Any) -> Callable[[int], Pointer]:  # noqa: ANN401 - Numba's types have no type
     @intrinsic
     def as_pointer(typing_context: Any, address: Any) -> Any:  # noqa: ANN401, ARG001 - Numba's protocol
         pointer = pointer_to(element)
@@ -91,7 +91,7 @@ def _between(builder: Builder, vector: Any, first: str, last: str) -> Any:  # no
     return builder.icmp_unsigned("<=", shifted, _splat(ord(last) - ord(first)))
 
 
-def _emit_fold(builder: Builder, source: Any, at: Any, target: Any, to: Any, case_bit: Any) -> Any:  # noqa: ANN401
+def _emit_fold(builder: Builder, source: Any, at: Any, target: Any, to: Any, case_bit: Any) -> Any:  # noqa: ANN401, PLR0917 - compiled code has positions only
     """Copy 64 bytes with ASCII upper case folded and non-word bytes blanked; the mask says which are word bytes."""
     text = _load_vector(builder, source, at)
     bit = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), builder.trunc(case_bit, _BYTE), _WORD(0))
@@ -129,6 +129,12 @@ def _emit_prefetch(builder: Builder, pointer: Any, index: Any) -> Any:  # noqa: 
     builder.call(function, [address, number(0), number(3), number(1)])
 
 
+def _emit_call(builder: Builder, function: Any, argument: Any) -> Any:  # noqa: ANN401
+    double = ir.DoubleType()
+    pointer = builder.inttoptr(function, ir.FunctionType(double, [double]).as_pointer())
+    return builder.call(pointer, [argument])
+
+
 _bytes = pointer_to(types.uint8)
 _words = pointer_to(types.int64)
 _int = types.int64
@@ -143,6 +149,8 @@ load64: Callable[[Pointer, int], int] = _define((_bytes, _int), _int, _emit_load
 """load64(source, at): eight bytes from any address, the first lowest: little-endian, as all supported machines."""
 prefetch: Callable[[Pointer, int], None] = _define((_words, _int), types.none, _emit_prefetch)
 """prefetch(array, index): start to bring an element into the cache."""
+call_double: Callable[[int, float], float] = _define((_int, types.float64), types.float64, _emit_call)
+"""call_double(address, argument): call a C function of one double."""
 shift_right: Callable[[int, int], int] = _define(
     (_int, _int), _int, lambda builder, value, bits: builder.lshr(value, bits)
 )

@@ -7,7 +7,7 @@ cache line and is exact without any bytes.
 """
 
 from worker.core import kernel_layout as at
-from worker.core.kernel_intrinsics import Pointer, as_uint8, helper, inlined, load64, shift_right
+from worker.core.kernel_intrinsics import Pointer, helper, inlined, load64, shift_right
 
 _MULTIPLIER = -0x61C8864680B583EB  # 2^64 divided by the golden ratio, Knuth, TAOCP 3, 6.4
 _LONG_MULTIPLIER = -0x00AE502812AA7333  # finaliser of MurmurHash3
@@ -59,9 +59,8 @@ def same_bytes(left: Pointer, left_start: int, right: Pointer, right_start: int,
 
 
 @inlined
-def find_word(model: Pointer, table: Pointer, key: int, source: Pointer, start: int, size: int) -> int:
+def find_word(words: Pointer, table: Pointer, shift: int, key: int, source: Pointer, start: int, size: int) -> int:  # noqa: PLR0917 - compiled code has positions only
     """Return the slot of a word: its entry's if it is in the table, else of the empty entry where it would be."""
-    shift = model[at.WORD_SHIFT]
     last = shift_right(-1, shift)
     slot = spread(key, shift)
     length = 0 if size <= at.SHORT_BYTES else size
@@ -72,7 +71,7 @@ def find_word(model: Pointer, table: Pointer, key: int, source: Pointer, start: 
         if table[2 * slot] == key and (shift_right(entry, 24) & 0xFF) == length:
             if length == 0:
                 return slot
-            if same_bytes(as_uint8(model[at.WORD_BYTES]), shift_right(entry, 32), source, start, size):
+            if same_bytes(words, shift_right(entry, 32), source, start, size):
                 return slot
         slot = (slot + 1) & last
 
@@ -96,8 +95,8 @@ def node_at(table: Pointer, slot: int) -> int:
 
 
 @inlined
-def word_node(model: Pointer, table: Pointer, key: int, source: Pointer, start: int, size: int) -> int:
+def word_node(words: Pointer, table: Pointer, shift: int, key: int, source: Pointer, start: int, size: int) -> int:  # noqa: PLR0917 - compiled code has positions only
     """Return the node of a word, UNKNOWN if the index has none."""
     if size > at.MAX_WORD_BYTES:
         return at.UNKNOWN
-    return table[2 * find_word(model, table, key, source, start, size) + 1] & at.NODE_MASK  # type: ignore[no-any-return]
+    return table[2 * find_word(words, table, shift, key, source, start, size) + 1] & at.NODE_MASK  # type: ignore[no-any-return]

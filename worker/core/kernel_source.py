@@ -17,6 +17,7 @@ from worker.core.kernel_intrinsics import (
     as_int64,
     as_uint8,
     as_uint32,
+    call_double,
     helper,
     inlined,
     pointer_to,
@@ -63,7 +64,7 @@ def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, en
 
 
 @inlined
-def weigh_number(
+def weigh_number(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer, scratch: Pointer, source: Pointer, offsets: Pointer, number: int, readable: int
 ) -> int:
     """Weigh the text of a number in a buffer of which `readable` bytes may be read."""
@@ -119,7 +120,7 @@ def find_leaf(model: Pointer, scratch: Pointer, size: int) -> int:
     return node
 
 
-def transform_texts(
+def transform_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
     source: Pointer,
@@ -149,7 +150,7 @@ def transform_texts(
     return last
 
 
-def score_texts(
+def score_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
     source: Pointer,
@@ -169,7 +170,7 @@ def score_texts(
     return last
 
 
-def walk_texts(
+def walk_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
     source: Pointer,
@@ -188,19 +189,27 @@ def walk_texts(
     return last
 
 
+def logistic(values: Pointer, count: int, exponential: int) -> int:
+    """Replace each value by the logistic function of it; `exponential` is the address of the C library's `exp`."""
+    for number in range(count):
+        values[number] = 1.0 / (1.0 + call_double(exponential, -values[number]))
+    return count
+
+
 _int = types.int64
 _ints = pointer_to(types.int64)
 _texts = (_ints, _ints, pointer_to(types.uint8), _ints, _int, _int, _int)
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
-    "insert_words": (insert_words, _int(_ints, _ints, _ints, _int, _int)),
-    "insert_ngrams": (insert_ngrams, _int(_ints, _ints, _ints, _int, _int)),
+    "insert_words": (insert_words, _int(_ints, _ints, _ints, _ints, _int, _int)),
+    "insert_ngrams": (insert_ngrams, _int(_ints, _ints, _ints, _ints, _int, _int)),
     "transform_texts": (
         transform_texts,
         _int(*_texts, _ints, pointer_to(types.int32), pointer_to(types.float64)),
     ),
     "score_texts": (score_texts, _int(*_texts, pointer_to(types.float64))),
     "walk_texts": (walk_texts, _int(*_texts, _ints)),
+    "logistic": (logistic, _int(pointer_to(types.float64), _int, _int)),
 }
 """Name, function and C signature of each."""
 

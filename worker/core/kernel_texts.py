@@ -6,7 +6,7 @@ bytes already and are read in place.
 
 import ctypes
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from worker.core import kernel_layout as at
 from worker.core.kernel_characters import CONTEXTUAL
 
-BLOCK_CHARACTERS: Final = 128 * 1024
-"""A block ends when it holds this many characters: some hundred long reviews, inside the second-level cache."""
+BLOCK_SIZE: Final = 128 * 1024
+"""A block ends before it holds more characters (of Arrow: bytes) than this: some hundred long reviews, in a cache."""
 
 BLOCK_TEXTS: Final = 4096
 """A block ends at this many texts, however short."""
@@ -56,51 +56,45 @@ class Block:
         return len(self.offsets) - 1
 
 
-def slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Cut a batch into blocks: first text and the one after the last."""
-    first = characters = 0
-    for number, text in enumerate(texts):
-        size = len(text)
-        if number > first and (characters + size > BLOCK_CHARACTERS or number - first >= BLOCK_TEXTS):
-            yield first, number
-            first, characters = number, 0
-        characters += size
-    if first < len(texts):
-        yield first, len(texts)
+def measure(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of characters of each text."""
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
 
 
-def encode(texts: Sequence[str], *, lowercase: bool) -> Block:
-    """Encode one block. A text with a capital sigma is lower-cased here: `str.lower` is idempotent.
+def slices(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Cut a batch, given the size of each text, into blocks: first text and the one after the last."""
+    return _cut(_accumulate(sizes))
 
-    Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
+
+def encode(texts: Sequence[str], sizes: NDArray[np.int64], *, lowercase: bool) -> Block:
+    """Encode one block, given the number of characters of each text.
+
+    Most texts are ASCII: the few others become strings of as many characters as they have bytes, so that all can be
+    joined and encoded at once. Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
     """
-    joined = "".join([*texts, _PADDING])
-    if joined.isascii():
-        source = joined.encode("ascii")
-        sizes = list(map(len, texts))
-    else:
-        if lowercase and CONTEXTUAL in joined:
-            texts = [text.lower() if CONTEXTUAL in text else text for text in texts]
-        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
-        sizes = list(map(len, parts))
-        parts.append(_PADDING.encode("ascii"))
-        source = b"".join(parts)
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    offsets[1:] = sizes
-    np.add.accumulate(offsets, out=offsets)
-    return Block(source, offsets, len(source), max(sizes, default=0))
+    ascii_flags = list(map(str.isascii, texts))
+    if not all(ascii_flags):
+        texts, sizes = list(texts), sizes.copy()
+        for number, is_ascii in enumerate(ascii_flags):
+            if not is_ascii:
+                texts[number] = _as_bytes(texts[number], lowercase=lowercase)
+                sizes[number] = len(texts[number])
+    source = "".join([*texts, _PADDING]).encode("latin-1")
+    return Block(source, _accumulate(sizes), len(source), int(sizes.max(initial=0)))
+
+
+def _as_bytes(text: str, *, lowercase: bool) -> str:
+    """Return a string whose characters are the bytes of a text's UTF-8.
+
+    A text with a capital sigma is lower-cased here; `str.lower` is idempotent, so the kernel's doing it again is none.
+    """
+    lowered = text.lower() if lowercase and CONTEXTUAL in text else text
+    return lowered.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def arrow_slices(strings: ArrowStrings) -> list[tuple[int, int]]:
     """Cut an Arrow array into blocks as `slices` does a list. Raises ValueError for another type and for nulls."""
-    offsets = _arrow_offsets(strings)
-    blocks, first, count = [], 0, len(strings)
-    while first < count:
-        end = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_CHARACTERS, side="right")) - 1
-        last = min(max(end, first + 1), count)
-        blocks.append((first, last))
-        first = last
-    return blocks
+    return _cut(_arrow_offsets(strings))
 
 
 def encode_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
@@ -122,6 +116,24 @@ def decode(block: Block) -> list[str]:
     """Return the texts of a block of UTF-8. Raises UnicodeDecodeError."""
     content, ends = _content(block), (block.offsets - block.offsets[0]).tolist()
     return [content[start:end].decode() for start, end in itertools.pairwise(ends)]
+
+
+def _accumulate(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return offsets from sizes: n + 1 for n."""
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.add.accumulate(sizes, out=offsets[1:])
+    return offsets
+
+
+def _cut(offsets: NDArray[Any]) -> list[tuple[int, int]]:
+    """Cut where BLOCK_SIZE is reached; a longer text is a block of its own."""
+    blocks, first, count = [], 0, len(offsets) - 1
+    while first < count:
+        end = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_SIZE, side="right")) - 1
+        last = min(max(end, first + 1), count, first + BLOCK_TEXTS)
+        blocks.append((first, last))
+        first = last
+    return blocks
 
 
 def _content(block: Block) -> bytes:

@@ -68,7 +68,7 @@ def is_ascii(source: Pointer, start: int, end: int) -> bool:
 
 
 @helper
-def split_ascii(
+def split_ascii(  # noqa: PLR0917 - compiled code has positions only
     source: Pointer, start: int, size: int, case_bit: int, folded: Pointer, starts: Pointer, ends: Pointer
 ) -> int:
     """Fold an ASCII text and write where its words start and end; return how many there are."""
@@ -222,9 +222,10 @@ def find_words(model: Pointer, scratch: Pointer, words: int) -> int:
     starts, sizes = as_uint32(scratch[at.STARTS]), as_uint32(scratch[at.ENDS])
     folded, keys = as_uint8(scratch[at.FOLDED]), as_int64(scratch[at.KEYS])
     nodes, table = as_uint32(scratch[at.NODES]), as_int64(model[at.WORD_TABLE])
+    bytes_of_words, shift = as_uint8(model[at.WORD_BYTES]), model[at.WORD_SHIFT]
     kept = 0
     for word in range(words):
-        node = word_node(model, table, keys[word], folded, starts[word] + 0, sizes[word] + 0)
+        node = word_node(bytes_of_words, table, shift, keys[word], folded, starts[word] + 0, sizes[word] + 0)
         nodes[kept] = node
         kept += node != at.STOP_WORD
     return kept
