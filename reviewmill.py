@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("worker.score_file:main", "score a local file, without any cloud"),
     "results": ("publisher.results_command:main", "read predictions and rejections"),
     "verify": ("publisher.verify_command:main", "prove that every row is accounted for"),
+    "redrive": ("publisher.redrive:main", "publish dead letters again to where they came from"),
     "emulator": ("reviewmill:emulator", "start one server of the local cloud, or set it up"),
 }
 
