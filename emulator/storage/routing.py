@@ -51,14 +51,14 @@ class Router:
         except StorageError as error:
             response = error_response(error)
         try:
-            self._faults.consult(request.method, request.target, "after")
+            spoiling = self._faults.consult(request.method, request.target, "after")
         except StorageError as error:
             _close(response)
             return error_response(error)
         except BaseException:
             _close(response)
             raise
-        return response
+        return self._faults.spoil(response, spoiling)
 
     def _serve(self, request: Request) -> Response:
         for method, pattern, handler in self._routes:
