@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -35,23 +36,26 @@ def field_names(kind: type[msgspec.Struct]) -> list[str]:
 
 def show_rows(
     rows: Iterable[Row], *, style: str, columns: Sequence[str], table_columns: Sequence[str], limit: int | None
-) -> None:
-    """Print rows: `columns` are those of a CSV, `table_columns` those of a table; JSON lines hold what is there."""
+) -> int:
+    """Print rows and return how many there were, up to the limit.
+
+    `columns` are those of a CSV, `table_columns` those of a table; JSON lines hold what is there.
+    """
     if style == "table":
         from publisher.table import print_table  # noqa: PLC0415 - rich takes 0.1 s that other styles need not wait for
 
-        print_table(rows, table_columns, limit=TABLE_ROWS if limit is None else limit)
-        return
+        return print_table(rows, table_columns, limit=TABLE_ROWS if limit is None else limit)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if style == "csv":
         writer.writerow(columns)
-    for number, row in enumerate(rows):
-        if limit is not None and number >= limit:
-            break
+    shown = 0
+    for row in islice(rows, limit):
+        shown += 1
         if style == "csv":
             writer.writerow([_cell(row.get(column)) for column in columns])
         else:
             sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+    return shown
 
 
 def _cell(value: object) -> object:

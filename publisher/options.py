@@ -112,6 +112,17 @@ def positive(text: str) -> float:
     return number
 
 
+def rejection_limit(text: str) -> str:
+    """Check a share below 1 or a count of rejections, for argparse, as the job's workers will."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a share below 1 nor a count from 1 on")
+    return text
+
+
 def at_least_one(text: str) -> int:
     """Read a whole number from 1 on, for argparse."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):

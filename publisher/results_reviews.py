@@ -63,17 +63,22 @@ def main(argv: list[str]) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     kind: Kind = "rejections" if options.rejections else "reviews"
     receipt = None if options.receipt is None else list(read_receipt(options.receipt))
-    wanted = _wanted(options, receipt)
     with open_bucket(settings.results, settings) as results:
         partitions = _partitions(options, receipt, results, kind)
-        rows = filter(wanted, read_once(StoredReviews(results), partitions, kind))
-        show_rows(
+        asked_for = _asked_for(options, receipt)
+        rows = filter(_in_window(options, receipt), read_once(StoredReviews(results), partitions, kind, asked_for))
+        shown = show_rows(
             rows_as_mappings(rows),
             style=options.format,
             columns=field_names(Rejection if options.rejections else Prediction),
             table_columns=REJECTION_COLUMNS if options.rejections else PREDICTION_COLUMNS,
             limit=options.limit,
         )
+    if not shown:
+        other = (
+            "predictions, without --rejections" if options.rejections else "reviews that were not scored, --rejections"
+        )
+        say(f"There are none. To see {other}; to look further back than a day, --since.")
     return DONE
 
 
@@ -98,25 +103,36 @@ def _partitions(options: argparse.Namespace, receipt: list[Receipt] | None, resu
     return [where for where in exist if first <= where <= last]
 
 
-def _wanted(options: argparse.Namespace, receipt: list[Receipt] | None) -> Callable[[Outcome], bool]:
-    """Return the test that a row must pass; every option narrows it."""
+def _asked_for(options: argparse.Namespace, receipt: list[Receipt] | None) -> Callable[[str], bool]:
+    """Return the test that a row's key must pass."""
     ids = None if options.id is None else set(options.id)
     sent = None if receipt is None else {line.id for line in receipt} | {f"m:{line.message_id}" for line in receipt}
-    window = _window(options) if receipt is None or options.since or options.until else None
+    return lambda key: (ids is None or key in ids) and (sent is None or key in sent)
+
+
+def _in_window(options: argparse.Namespace, receipt: list[Receipt] | None) -> Callable[[Outcome], bool]:
+    """Return the test that a row's time of publishing must pass; a receipt alone asks for no time."""
+    if receipt is not None and not options.since and not options.until:
+        return lambda _row: True
+    since, until = _window(options)
 
     def wanted(row: Outcome) -> bool:
-        if (ids is not None and row.key not in ids) or (sent is not None and row.key not in sent):
-            return False
         published = parse_time(row.publish_time or "")
-        return window is None or published is None or window[0] <= published < window[1]
+        return published is None or since <= published < until
 
     return wanted
 
 
-def read_once(stored: StoredReviews, partitions: Iterable[str], kind: Kind) -> Iterator[Outcome]:
-    """Yield each key of each partition once, and tell conflicts on stderr. Holds one partition in memory."""
+def read_once(
+    stored: StoredReviews, partitions: Iterable[str], kind: Kind, asked_for: Callable[[str], bool]
+) -> Iterator[Outcome]:
+    """Yield each key that is asked for once a partition, and tell its conflicts on stderr.
+
+    Holds the rows of one partition that are asked for in memory.
+    """
     for where in partitions:
-        reading = deduplicate(outcome for _, outcome in stored.fresh([where], [kind]))
+        outcomes = (outcome for _, outcome in stored.fresh([where], [kind]))
+        reading = deduplicate(outcome for outcome in outcomes if asked_for(outcome.key))
         for conflict in reading.conflicts:
             say(
                 f"conflict in {where}: {len(conflict.digests)} different texts have the id {conflict.key}; one is shown"

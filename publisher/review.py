@@ -66,7 +66,10 @@ def _request(options: argparse.Namespace, id_: str) -> ReviewRequest:
         return decode_review(
             encode(
                 ReviewRequest(
-                    text=options.text, id=options.id or id_, model=known_model(options.model), version=options.version
+                    text=options.text,
+                    id=id_ if options.id is None else options.id,
+                    model=known_model(options.model),
+                    version=options.version,
                 )
             )
         )

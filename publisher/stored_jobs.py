@@ -125,8 +125,9 @@ def which_job(argument: str, settings: Settings) -> str:
             return resolve(argument.removeprefix(root), settings)
     if not _JOB.fullmatch(argument):
         raise Unusable(
-            f"{argument!r} is neither a job id such as reviews-0123456789abcdef, nor a URI under {settings.results} "
-            f"(a job) or {settings.uploads} (an upload). Name one; 'reviewmill publish csv' prints them."
+            f"{argument[:200]!r} is neither a job id such as reviews-0123456789abcdef, nor a URI under "
+            f"{settings.results} (a job) or {settings.uploads} (an upload). Name one; 'reviewmill publish csv' prints "
+            "them."
         )
     return argument
 

@@ -14,8 +14,8 @@ _WIDTH_OF_A_PIPE = 240
 """Columns where stdout is no terminal: nothing is cut that a program might look for."""
 
 
-def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, limit: int) -> None:
-    """Print the named columns of the first `limit` rows, and say on stderr how many there are when there are more."""
+def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, limit: int) -> int:
+    """Print the named columns of the first `limit` rows, say on stderr when there are more, and return how many."""
     table = Table(*columns, box=None, pad_edge=False)
     total = 0
     for row in rows:
@@ -28,6 +28,7 @@ def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *,
     console.print(table)
     if total > limit:
         say(f"{limit:,} of {total:,} rows are shown; --limit shows more, --format jsonl or csv all.")
+    return total
 
 
 def _plain(value: object) -> Text:

@@ -20,6 +20,7 @@ from publisher.options import (
     dialect_of,
     known_model,
     new_parser,
+    rejection_limit,
     suffix_of,
 )
 from publisher.sources import check_csv
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-rejections",
         metavar="LIMIT",
+        type=rejection_limit,
         help="the job stops when more rows are rejected: a share below 1, or a count",
     )
     parser.add_argument(
@@ -66,7 +68,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     path = Path(options.file)
     metadata = _metadata(options)
     digest, checksum = _read(path, options)
-    name = options.name or _content_name(path, digest, metadata)
+    name = _content_name(path, digest, metadata) if options.name is None else options.name
     with open_bucket(settings.uploads, settings) as uploads:
         info = put_once_file(uploads, name, path, checksum, metadata)
     job = job_of_upload(settings.uploads, info)

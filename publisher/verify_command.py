@@ -45,11 +45,18 @@ def main(argv: list[str]) -> int:
 
 
 def _run(subject: str, settings: Settings) -> int:
-    if subject.startswith("gs://") or not Path(subject).is_file():
+    if subject.startswith("gs://") or not _is_file(subject):
         return _verify_job(subject, settings)
     account = verify_receipt(Path(subject), settings)
     print_account(account)
     return _verdict(balanced=account.balanced)
+
+
+def _is_file(subject: str) -> bool:
+    try:
+        return Path(subject).is_file()
+    except OSError:  # longer than any file's name, for one
+        return False
 
 
 def verify_receipt(path: Path, settings: Settings) -> Account:
@@ -64,11 +71,18 @@ def verify_receipt(path: Path, settings: Settings) -> Account:
 def _verify_job(subject: str, settings: Settings) -> int:
     if subject.endswith(".jsonl"):
         raise Unusable(f"There is no receipt file {subject}. Name one that is there, or a job.")
-    account, faults = verify_job(which_job(subject, settings), settings)
+    account, faults = verify_job(_which_job(subject, settings), settings)
     print_account(account)
     for fault in faults:
         say(f"  {fault}")
     return _verdict(balanced=account.balanced and not faults)
+
+
+def _which_job(subject: str, settings: Settings) -> str:
+    try:
+        return which_job(subject, settings)
+    except Unusable as error:
+        raise Unusable(f"There is no file of that name, and {error}") from None
 
 
 def _verdict(*, balanced: bool) -> int:

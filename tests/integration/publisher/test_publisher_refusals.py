@@ -64,3 +64,31 @@ def test_contradicting_settings_are_named(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("REVIEWMILL_PRODUCTION", "true")
     assert main(["review", "text"]) == 2
     assert "PUBSUB_EMULATOR_HOST" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("local_cloud")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["review", "text", "--id", ""], "The 'id' must be"),
+        (["csv", "in.csv", "--name", ""], "--name"),
+    ],
+)
+def test_an_empty_option_is_not_taken_for_none(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    Path("in.csv").write_text("text\none\n")
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("local_cloud")
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf", "few", ""])
+def test_a_rejection_limit_that_no_worker_takes_is_refused_before_the_upload(
+    capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    Path("in.csv").write_text("text\none\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["csv", "in.csv", f"--max-rejections={limit}"])
+    assert ended.value.code == 2
+    assert "--max-rejections" in capsys.readouterr().err

@@ -183,3 +183,31 @@ def test_wrong_use_is_named(capsys: pytest.CaptureFixture[str], arguments: list[
     assert results(arguments) == 2
     captured = capsys.readouterr()
     assert named in captured.err + captured.out
+
+
+@pytest.mark.usefixtures("local_cloud")
+@pytest.mark.parametrize("subject", ["x" * 50_000, "no-such-thing", ".", "../../etc"])
+def test_a_subject_that_is_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str], subject: str) -> None:
+    assert verify([subject]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("reviewmill verify: There is no file of that name")
+    assert len(error) < 1_000
+
+
+def test_conflicts_of_other_reviews_are_not_told(
+    capsys: pytest.CaptureFixture[str], local_cloud: LocalCloud, rows: list[Prediction]
+) -> None:
+    plant(local_cloud, msgspec.structs.replace(rows[3], text_sha256=text_digest("another"), message_id="999999"))
+    capsys.readouterr()
+    assert results(["reviews", "--id", "n1", "--since", "2h"]) == 0
+    assert "conflict" not in capsys.readouterr().err
+    assert results(["reviews", "--id", "n3", "--since", "2h"]) == 0
+    assert "have the id n3" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("style", ["table", "csv", "jsonl"])
+def test_no_rows_are_said(capsys: pytest.CaptureFixture[str], style: str) -> None:
+    capsys.readouterr()
+    assert results(["reviews", "--id", "n9", "--format", style]) == 0
+    assert "--rejections" in capsys.readouterr().err
