@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from cloud.objects import ObjectInfo, Objects
 
 
 class Meter:
-    """Counts what one worker used for one job."""
+    """Counts what one worker used for one job. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.operations = 0
@@ -22,18 +23,31 @@ class Meter:
         self._start = clock()
         self._cpu_start = time.process_time()
         self._phases: defaultdict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+        self._inner = _InnerSeconds()
+
+    def count(self, *, read: int = 0, written: int = 0, operations: int = 0) -> None:
+        """Add bytes and storage operations."""
+        with self._lock:
+            self.bytes_read += read
+            self.bytes_written += written
+            self.operations += operations
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the seconds of the body to the phase."""
+        """Add the seconds of the body to the phase, without those of phases inside it."""
+        outer, self._inner.seconds = self._inner.seconds, 0.0
         start = self._clock()
         try:
             yield
         finally:
-            self._phases[name] += self._clock() - start
+            seconds = self._clock() - start
+            with self._lock:
+                self._phases[name] += seconds - self._inner.seconds
+            self._inner.seconds = outer + seconds
 
     def timings(self) -> dict[str, float]:
-        """Return seconds by phase, and in total."""
+        """Return seconds by phase, and in total: less than their sum, because phases overlap."""
         seconds = {"total_s": self._clock() - self._start} | {f"{name}_s": s for name, s in self._phases.items()}
         return {name: round(value, 6) for name, value in seconds.items()}
 
@@ -45,6 +59,12 @@ class Meter:
             "bytes_written": self.bytes_written,
             "storage_operations": self.operations,
         }
+
+
+class _InnerSeconds(threading.local):
+    """Seconds of the phases that ended inside the one that a thread is in."""
+
+    seconds = 0.0
 
 
 class MeteredObjects:
@@ -65,52 +85,50 @@ class MeteredObjects:
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
         """Write one object; see the port."""
-        self._meter.operations += 1
-        self._meter.bytes_written += len(data)
+        self._meter.count(operations=1, written=len(data))
         return self._objects.put(name, data, content_type=content_type, if_generation=if_generation, metadata=metadata)
 
     def put_file(
         self, name: str, path: Path, *, content_type: str, if_generation: int, metadata: Mapping[str, str] | None = None
     ) -> ObjectInfo:
         """Write a local file; see the port."""
-        self._meter.operations += 1
-        self._meter.bytes_written += path.stat().st_size
+        self._meter.count(operations=1, written=path.stat().st_size)
         return self._objects.put_file(
             name, path, content_type=content_type, if_generation=if_generation, metadata=metadata
         )
 
     def get(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
         """Return a whole object; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         data, info = self._objects.get(name, generation=generation)
-        self._meter.bytes_read += len(data)
+        self._meter.count(read=len(data))
         return data, info
 
     def info(self, name: str, *, generation: int | None = None) -> ObjectInfo:
         """Return what is known of an object; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         return self._objects.info(name, generation=generation)
 
     def stream(self, name: str, *, generation: int, start: int = 0) -> Iterator[bytes]:
         """Yield an object's bytes; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         for chunk in self._objects.stream(name, generation=generation, start=start):
-            self._meter.bytes_read += len(chunk)
+            self._meter.count(read=len(chunk))
             yield chunk
 
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield objects by name; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         return self._objects.listing(prefix)
 
     def compose(self, sources: list[str], target: str, *, content_type: str) -> ObjectInfo:
         """Join objects; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         return self._objects.compose(sources, target, content_type=content_type)
 
     def delete(self, name: str) -> None:
         """Remove an object; see the port."""
-        self._meter.operations += 1
+        self._meter.count(operations=1)
         self._objects.delete(name)
 
     def close(self) -> None:

@@ -7,21 +7,22 @@ finds the finished parts, and the result is the same to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from cloud.objects import Objects, TransientError
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
-from worker.core.csv_output import PartBuilder
+from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.naming import job_id, job_object
 from worker.core.rows import Place, first_place
+from worker.core.scorer import Scores
 from worker.csv_cost import Meter, MeteredObjects
 from worker.csv_options import job_options
 from worker.csv_parts import MANIFEST, JobStore, Totals
+from worker.csv_pipeline import run_in_order
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 
@@ -76,6 +77,16 @@ def run_job(
     name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
     publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))
     return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _UnscoredPart:
+    """The rows of one part, and where the next one starts."""
+
+    number: int
+    builder: PartBuilder
+    place: Place
+    last: bool
 
 
 class _Job:
@@ -135,35 +146,58 @@ class _Job:
 
     def _work(self, spec: JobSpec) -> None:
         """Go through the parts: those that any worker finished are taken as they are, the others are made."""
+        run_in_order(self._steps(spec), self._score, self._settle)
+
+    def _steps(self, spec: JobSpec) -> Iterator[PartRecord | _UnscoredPart]:
+        """Yield each part in order: the record of a finished one, the rows of another."""
         place, number, rows = first_place(spec.header), 0, None
-        while True:
+        last = False
+        while not last:
             record = self._store.part(number)
             if record is None:
                 if self._stopping():
                     raise TransientError(f"this worker is stopping; job {spec.job} goes on at part {number}")
                 rows = rows or self._file.rows(spec, place)
-                record = self._make_part(spec, number, rows)
+                part = self._read_part(spec, number, rows)
+                place, last = part.place, part.last
+                yield part
             else:
                 rows = None
-            self._totals.add(record)
-            if self._totals.exceeds(spec.max_rejections):
-                raise _too_many(spec, self._totals)
-            if record.last:
-                return
-            place = Place(record.next_byte, record.next_line, record.next_row)
+                place, last = Place(record.next_byte, record.next_line, record.next_row), record.last
+                yield record
             number += 1
 
-    def _make_part(self, spec: JobSpec, number: int, rows: RowCursor) -> PartRecord:
-        """Read, score and store one part."""
-        model = self._model_of(spec)
-        builder = PartBuilder(spec, model.labels, with_header=number == 0)
+    def _read_part(self, spec: JobSpec, number: int, rows: RowCursor) -> _UnscoredPart:
+        builder = PartBuilder(spec, self._model_of(spec).labels, with_header=number == 0)
         with self._meter.phase("read"):
             while (item := rows.peek()) is not None and builder.add(item):
                 rows.take()
+        return _UnscoredPart(number, builder, rows.place(), last=rows.peek() is None)
+
+    def _score(self, step: PartRecord | _UnscoredPart) -> PartContent | None:
+        """Score a part and return its bytes; None for a finished one. Runs on the scoring thread."""
+        if isinstance(step, PartRecord):
+            return None
+        with self._meter.phase("format"):
+            return step.builder.finish(self._score_texts)
+
+    def _score_texts(self, texts: Sequence[str]) -> Scores:
+        assert self._model is not None
         with self._meter.phase("score"):
-            content = builder.finish(partial(model.score, threads=self._rules.threads))
-        with self._meter.phase("write"):
-            return self._store.write_part(number, content, place=rows.place(), last=rows.peek() is None)
+            return self._model.score(texts, threads=self._rules.threads)
+
+    def _settle(self, step: PartRecord | _UnscoredPart, content: PartContent | None) -> None:
+        """Store a part that was made, and add it to the totals. Runs on the storing thread, in order of the parts."""
+        assert self._spec is not None
+        if isinstance(step, PartRecord):
+            record = step
+        else:
+            assert content is not None
+            with self._meter.phase("write"):
+                record = self._store.write_part(step.number, content, place=step.place, last=step.last)
+        self._totals.add(record)
+        if self._totals.exceeds(self._spec.max_rejections):
+            raise _too_many(self._spec, self._totals)
 
     def _model_of(self, spec: JobSpec) -> LoadedModel:
         """Return the very model that the spec fixed, whatever is current now."""

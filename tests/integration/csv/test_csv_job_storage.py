@@ -65,7 +65,7 @@ def test_a_job_scores_every_row_as_the_command_does(buckets: Buckets, models: Pa
         f"parts/00000{part}.csv" for part in range(5)
     ]
     assert completions[0].manifest == f"gs://reviewmill-results/jobs/{manifest.job}/manifest.json"
-    assert {"read_s", "score_s", "write_s", "compose_s", "total_s"} == set(manifest.timings)
+    assert {"read_s", "score_s", "format_s", "write_s", "compose_s", "total_s"} == set(manifest.timings)
     assert manifest.cost["bytes_read"] >= upload_size(buckets, upload)
 
 

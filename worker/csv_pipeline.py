@@ -1,0 +1,49 @@
+"""Reading, scoring and storing at once: while one part is stored, the next is scored and the one after it is read."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Step = TypeVar("Step")
+Made = TypeVar("Made")
+
+AHEAD = 2
+"""Steps that may be under way beside the one being read: one that is scored and one that is stored. More would only
+cost memory, for each stage takes one step at a time."""
+
+
+def run_in_order(
+    steps: Iterable[Step], make: Callable[[Step], Made], settle: Callable[[Step, Made], None], *, ahead: int = AHEAD
+) -> None:
+    """Make and settle every step, in order, on a thread for each, while the calling thread takes the next steps.
+
+    As without threads: what is raised is what the first failing step raised, everything before that step is settled
+    and nothing after it. An error of `steps` itself counts where it came up, after the steps before it. At most
+    `ahead` steps are under way when the next one is taken. Blocks until all is settled or has stopped.
+    """
+    under_way: deque[Future[None]] = deque()
+    stopped = threading.Event()
+
+    def settle_next(step: Step, made: Future[Made]) -> None:
+        if stopped.is_set():
+            return
+        try:
+            settle(step, made.result())
+        except BaseException:
+            stopped.set()
+            raise
+
+    with ThreadPoolExecutor(1, "score") as scorer, ThreadPoolExecutor(1, "store") as storer:
+        try:
+            for step in steps:
+                under_way.append(storer.submit(settle_next, step, scorer.submit(make, step)))
+                while len(under_way) > ahead:
+                    under_way.popleft().result()
+        finally:
+            # Also when taking a step raised: what comes first in the file is settled, or has failed, first.
+            while under_way:
+                under_way.popleft().result()
