@@ -55,7 +55,7 @@ def score_upload(event: CloudEvent) -> None:
 @functions_framework.http
 def classify(request: flask.Request) -> flask.typing.ResponseReturnValue:
     """Answer `GET` with a welcome, and `POST {"model": …, "x": ["text", …]}` with the predictions."""
-    if request.method == "GET":
+    if request.method in {"GET", "HEAD"}:
         return flask.Response(WELCOME, mimetype="text/plain")
     if request.method != "POST":
         return _error(405, "method_not_allowed", "Send GET, or POST with a JSON body.")

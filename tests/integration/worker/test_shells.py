@@ -233,7 +233,32 @@ def test_classify_refuses_with_a_code(functions: dict[str, FlaskClient], body: b
 
 def test_classify_welcomes_and_refuses_other_methods(functions: dict[str, FlaskClient]) -> None:
     assert functions["classify"].get("/").get_data(as_text=True) == "Welcome to Classifier"
+    assert functions["classify"].head("/").status_code == 200
     assert functions["classify"].delete("/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"secret": 1}', 400),
+        (b'{"message": {"messageId": "1"}, "subscription": "projects/p/subscriptions/secret"}', 400),
+        (b"", 400),
+    ],
+)
+@pytest.mark.parametrize("function", ["score_message", "score_upload"])
+def test_a_request_that_is_no_event_is_not_repeated_in_the_answer(
+    functions: dict[str, FlaskClient], function: str, body: bytes, status: int
+) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    answer = functions[function].post("/", data=body, content_type="application/json", headers=headers)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (status, "bad_request")
+    assert "secret" not in answer.get_data(as_text=True)
+
+
+def test_event_functions_name_the_methods_that_they_take(functions: dict[str, FlaskClient]) -> None:
+    answer = functions["score_message"].get("/")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"]
 
 
 def test_the_worker_takes_both_kinds_of_message_from_one_subscription(fresh: LocalCloud) -> None:
