@@ -1,4 +1,4 @@
-"""The process that compiles the kernel: `python -m worker.kernel_build PARENT` writes a digest and the code to its output.
+"""The process that compiles the kernel: `python -m worker.kernel_build PARENT` writes a digest and the code.
 
 A process of its own, because Numba would hold the interpreter lock of the worker for seconds and keep 100 MB of its
 memory. It ends when its parent does.

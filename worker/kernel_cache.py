@@ -95,7 +95,7 @@ class KernelCache:
             self._load(code)
             return
         self._reason = "the kernel is being compiled in the background"
-        self._build = subprocess.Popen(
+        self._build = subprocess.Popen(  # noqa: S603 - our own module, by the interpreter that runs us
             [sys.executable, "-m", "worker.kernel_build", str(os.getpid())],
             cwd=_ROOT,
             stdin=subprocess.DEVNULL,

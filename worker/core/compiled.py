@@ -7,10 +7,9 @@ members and their types are fixed, and every size is checked before anything is 
 A model takes one of two paths with the same results: the compiled kernel once there is one, else plain Python.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from worker.core.compiled_layout import Layout, read_layout
 from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_texts import ArrowStrings
-from worker.core.scorer import Classifier, Scores
+from worker.core.scorer import Classifier, Scores, join_scores
 from worker.core.scorer_linear import Linear
 from worker.core.scorer_tree import Tree
 from worker.core.tfidf import Features, join_matrices
@@ -32,8 +31,7 @@ MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 """The most bytes that a model may have, packed or inflated."""
 
 _RUNS_PER_THREAD: Final = 4  # enough to even out, few enough that handing them over costs nothing
-
-Part = TypeVar("Part")
+_SMALLEST_RUN: Final = 2  # texts or blocks: a lone text is not worth a thread
 
 
 class CompiledModel:
@@ -60,10 +58,7 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        sizes = kernel_texts.measure(texts)
-        blocks = kernel_texts.slices(sizes)
-        parts = _each(lambda block: self._paths.raw(texts, sizes, *block), blocks, threads)
-        return self._classifier.finish(self._join(parts))
+        return _in_runs(lambda first, last: self._score_run(texts[first:last]), len(texts), threads)
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -72,8 +67,11 @@ class CompiledModel:
         give meaningless scores and nothing worse.
         """
         blocks = kernel_texts.arrow_slices(texts)
-        parts = _each(lambda block: self._paths.raw_arrow(texts, *block), blocks, threads)
-        return self._classifier.finish(self._join(parts))
+
+        def score_run(first: int, last: int) -> Scores:
+            return self._finish([self._paths.raw_arrow(texts, *block) for block in blocks[first:last]])
+
+        return _in_runs(score_run, len(blocks), threads)
 
     def transform(self, texts: Sequence[str]) -> Features:
         """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
@@ -81,10 +79,16 @@ class CompiledModel:
         parts = [self._paths.features(texts, sizes, *block) for block in kernel_texts.slices(sizes)]
         return join_matrices(parts, len(self._layout.terms), self._layout.weighting.dtype)
 
-    def _join(self, parts: list[NDArray[Any]]) -> NDArray[Any]:
+    def _score_run(self, texts: Sequence[str]) -> Scores:
+        sizes = kernel_texts.measure(texts)
+        return self._finish([self._paths.raw(texts, sizes, *block) for block in kernel_texts.slices(sizes)])
+
+    def _finish(self, parts: list[NDArray[Any]]) -> Scores:
+        """Return the scores of consecutive blocks from what the classifier saw in them."""
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype), *parts])
+            return self._classifier.finish(parts[0])
+        empty = np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype)
+        return self._classifier.finish(np.concatenate([empty, *parts]))
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -108,11 +112,11 @@ def _make_classifier(layout: Layout) -> Classifier:
     return Linear(layout.kind, layout.labels, layout.arrays, layout.weighting.dtype)
 
 
-def _each(work: Callable[[tuple[int, int]], Part], blocks: list[tuple[int, int]], threads: int) -> list[Part]:
-    """Do the work for every block, in order, on up to `threads` threads."""
-    if threads <= 1 or len(blocks) <= 1:
-        return [work(block) for block in blocks]
-    size = -(-len(blocks) // (threads * _RUNS_PER_THREAD))
-    runs = [blocks[first : first + size] for first in range(0, len(blocks), size)]
-    with ThreadPoolExecutor(min(threads, len(runs))) as pool:
-        return list(itertools.chain.from_iterable(pool.map(lambda run: [work(block) for block in run], runs)))
+def _in_runs(work: Callable[[int, int], Scores], count: int, threads: int) -> Scores:
+    """Do the work for 0 to count, in consecutive runs on up to `threads` threads."""
+    size = -(-count // max(1, threads * _RUNS_PER_THREAD))
+    if threads <= 1 or size < _SMALLEST_RUN:
+        return work(0, count)
+    runs = [(first, min(first + size, count)) for first in range(0, count, size)]
+    with ThreadPoolExecutor(threads) as pool:
+        return join_scores(list(pool.map(lambda run: work(*run), runs)))

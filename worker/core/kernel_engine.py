@@ -50,8 +50,6 @@ class Engine:
         self._address: Final = address_of(self._model)
         self._exponential: Final = _address_of_exp()
         self.has_logistic: Final = self._exponential != 0
-        self.last_stage = at.STAGE_ALL
-        """For measurements: results are meaningless with an earlier stage."""
 
     def set_linear(self, coefficients: NDArray[Any], sums_dtype: np.dtype[Any]) -> None:
         """Take the coefficients, shape (width, features), for `score`."""
@@ -68,10 +66,10 @@ class Engine:
             self._keep.append(array)
             self._model[field] = address_of(array)
 
-    def score(self, block: Block) -> NDArray[np.float64]:
-        """Return the decision sums of each text, shape (texts, width)."""
+    def score(self, block: Block, *, last_stage: int = at.STAGE_ALL) -> NDArray[np.float64]:
+        """Return the decision sums of each text, shape (texts, width). An earlier last stage is for measurements."""
         sums = np.zeros((len(block), int(self._model[at.WIDTH])))
-        self._run(self._kernel.score_texts, block, address_of(sums))
+        self._run(self._kernel.score_texts, block, address_of(sums), last_stage=last_stage)
         return sums
 
     def walk(self, block: Block) -> NDArray[np.int64]:
@@ -97,10 +95,10 @@ class Engine:
         self._kernel.logistic(address_of(results), results.size, self._exponential)
         return results
 
-    def _run(self, entry_point: EntryPoint, block: Block, *results: int) -> None:
+    def _run(self, entry_point: EntryPoint, block: Block, *results: int, last_stage: int = at.STAGE_ALL) -> None:
         """Run an entry point over a block, filling in pages of characters as it asks for them."""
         scratch = self._pool.take(block.longest)
-        scratch.block[at.LAST_STAGE] = self.last_stage
+        scratch.block[at.LAST_STAGE] = last_stage
         offsets, count, done = address_of(block.offsets), len(block), 0
         while done < count:
             done = entry_point(

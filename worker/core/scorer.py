@@ -9,6 +9,7 @@ too; where another C library or NumPy is used than at training they agree within
 logistic regression agree within 1e-6: SciPy computes them with a single-precision `exp`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -74,3 +75,15 @@ class Classifier(Protocol):
 
     def run(self, engine: Engine, block: Block) -> NDArray[Any]:
         """Return the raw values of a block of texts, computed by the kernel, shape (n, raw_width)."""
+
+
+def join_scores(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of consecutive parts of one batch; at least one part."""
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    decisions = [part.decisions for part in parts if part.decisions is not None]
+    return Scores(
+        classes=parts[0].classes,
+        chosen=np.concatenate([part.chosen for part in parts]),
+        probabilities=np.concatenate(probabilities) if probabilities else None,
+        decisions=np.concatenate(decisions) if decisions else None,
+    )

@@ -1,0 +1,66 @@
+"""How the scorer's benchmark measures: contenders in turns, medians, starts of processes, peaks of memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return each contender's median of seconds; all run in every round, so that a slow moment meets all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()  # caches, lazily built tables
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def count_words(path: Path) -> Callable[[], object]:
+    """Return a run of `LC_ALL=C wc -w` on a file. Its start, about a millisecond, is in its time."""
+    return lambda: subprocess.run(
+        ["wc", "-w", str(path)],  # noqa: S607 - the one on the path
+        env={**os.environ, "LC_ALL": "C"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Return the most memory that a run had at once beyond what was there before, result included."""
+    tracemalloc.start()
+    run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def start_seconds(model: Path, kernels: Path, rounds: int) -> float:
+    """Return the median of seconds from a process's start to its first prediction from a model's file."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from worker.core.compiled import unpack\n"
+        "from worker.kernel_cache import KernelCache\n"
+        "model = unpack(Path(sys.argv[1]).read_bytes(), kernel=KernelCache(Path(sys.argv[2])))\n"
+        "print(model.score(['a good film']).labels)\n"
+    )
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", program, str(model), str(kernels)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
+        )
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
