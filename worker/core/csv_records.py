@@ -33,10 +33,11 @@ class Plain(msgspec.Struct, frozen=True, gc=False):
 
 
 class Quoted(msgspec.Struct, frozen=True):
-    """A record with at least one quoted field; the quotes are already taken off."""
+    """A record with at least one quoted field; the quotes are already taken off in `fields`."""
 
     byte: int
     line: int
+    raw: bytes
     fields: list[bytes]
 
 
@@ -88,10 +89,32 @@ class RecordReader:
         self._fill()
         return self._data[self._pos : self._pos + size]
 
+    def one(self) -> Record | None:
+        """Return the next record, and read nothing behind it; None after the last."""
+        self._skip_mark()
+        while self._fill():
+            record = self._one()
+            if record is not None:
+                return record
+        return None
+
+    def buffer(self) -> tuple[bytes, int]:
+        """Return a buffer and where in it starts what is not read yet: a whole record or more; (b"", 0) at the end.
+
+        For readers that take many records at once; they say with `advance` how far they got.
+        """
+        self._skip_mark()
+        return (self._data, self._pos) if self._fill() else (b"", 0)
+
+    def advance(self, to: int, *, lines: int) -> None:
+        """Go on at the start of a record in what `buffer` gave, `lines` lines later."""
+        self.byte += to - self._pos
+        self.line += lines
+        self._pos = to
+
     def __iter__(self) -> Iterator[Record]:
         """Yield every record once, in order."""
-        if self.byte == 0 and self.head(len(_BOM)) == _BOM:
-            self._advance(len(_BOM), lines=0)
+        self._skip_mark()
         while self._fill():
             end = self._plain_block_end()
             if end > self._pos:
@@ -121,10 +144,9 @@ class RecordReader:
             self._near, self._far = Finder(self._data), Finder(self._data)
         return self._pos < len(self._data)
 
-    def _advance(self, to: int, *, lines: int) -> None:
-        self.byte += to - self._pos
-        self.line += lines
-        self._pos = to
+    def _skip_mark(self) -> None:
+        if self.byte == 0 and self.head(len(_BOM)) == _BOM:
+            self.advance(len(_BOM), lines=0)
 
     def _after_line_end(self, end: int) -> int:
         if self._data[end : end + 2] == b"\r\n":
@@ -150,7 +172,7 @@ class RecordReader:
                 yield Plain(byte, line, raw)
             byte += size
             line += 1
-        self._advance(end, lines=line - self.line)
+        self.advance(end, lines=line - self.line)
 
     def _one(self) -> Record | None:
         """Read one record, or one empty line (None)."""
@@ -161,7 +183,7 @@ class RecordReader:
             return Broken(byte, line, "record_too_long")
         if self._quote is not None and self._near.find(self._quote, start) < end:
             return self._quoted(start, end)
-        self._advance(self._after_line_end(end), lines=1)
+        self.advance(self._after_line_end(end), lines=1)
         return Plain(byte, line, self._data[start:end]) if end > start else None
 
     def _skip_line(self, start: int) -> None:
@@ -170,9 +192,9 @@ class RecordReader:
             end = self._near.line_end(start)
             # A CR at the very end of the buffer may be half of a CRLF.
             if self._ended or end + 1 < len(self._data):
-                self._advance(self._after_line_end(end), lines=1)
+                self.advance(self._after_line_end(end), lines=1)
                 return
-            self._advance(end, lines=0)
+            self.advance(end, lines=0)
             self._fill()
             start = self._pos
 
@@ -186,11 +208,11 @@ class RecordReader:
         verdict, at = self._scan(start, stop, fields, self._far)
         if verdict == "closed":
             after = self._after_line_end(at)
-            self._advance(after, lines=1 if at <= line_end else len(LINE_END.findall(self._data, start, at)) + 1)
-            return Quoted(byte, line, fields)
+            self.advance(after, lines=1 if at <= line_end else len(LINE_END.findall(self._data, start, at)) + 1)
+            return Quoted(byte, line, self._data[start:at], fields)
         if verdict == "long":
             before = len(LINE_END.findall(self._data, start, at))
-            self._advance(at, lines=before)
+            self.advance(at, lines=before)
             self._skip_line(at)
             return Broken(byte, line, "record_too_long")
         if verdict == "after" and at <= line_end:
@@ -202,7 +224,7 @@ class RecordReader:
 
     def _reject_line(self, line_end: int, fault: Fault) -> Broken:
         broken = Broken(self.byte, self.line, fault)
-        self._advance(self._after_line_end(line_end), lines=1)
+        self.advance(self._after_line_end(line_end), lines=1)
         return broken
 
     def _known_unclosed(self, start: int, line_end: int, stop: int) -> bool:
