@@ -22,6 +22,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "job_spec": jobs.JobSpec,
     "job_part": jobs.PartRecord,
     "job_manifest": jobs.JobManifest,
+    "job_attempt": jobs.JobAttempt,
+    "job_attempt_end": jobs.AttemptEnd,
     "job_completion": jobs.Completion,
 }
 

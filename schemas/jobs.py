@@ -127,3 +127,22 @@ class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def attributes(self) -> dict[str, str]:
         """Return message attributes to filter by."""
         return {"job": self.job, "state": self.state}
+
+
+class JobAttempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`jobs/<id>/attempts/000001.json`: written when a worker takes the job up, so that vain attempts are counted."""
+
+    attempt: Annotated[int, msgspec.Meta(ge=1)]
+    parts: Count
+    """How many parts were finished then."""
+    token: str
+    """Made up, so that a worker knows its own record from that of another one."""
+
+
+class AttemptEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`jobs/<id>/attempts/000001.end.json`: written, where possible, when an attempt ends without a manifest."""
+
+    attempt: Annotated[int, msgspec.Meta(ge=1)]
+    reason: str
+    vain: bool
+    """Whether the job is to blame: false where the worker was stopped, or where a person must act first."""

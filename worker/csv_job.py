@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud.objects import Objects, TransientError
+from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
@@ -19,6 +19,7 @@ from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.naming import job_id, job_object
 from worker.core.rows import Place, first_place
 from worker.core.scorer import Scores
+from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
 from worker.csv_options import job_options
 from worker.csv_parts import MANIFEST, JobStore, Totals
@@ -107,7 +108,10 @@ class _Job:
         self._rules = rules
         self._models = places.models
         self._name = upload.name
-        self._store = JobStore(MeteredObjects(places.results, meter), job)
+        results = MeteredObjects(places.results, meter)
+        self._attempts = Attempts(results, job)
+        self._given_up: str | None = None
+        self._store = JobStore(results, job)
         self._file = UploadedFile(MeteredObjects(places.uploads, meter), upload)
         self._source: Source = self._file.unknown_source()
         self._spec: JobSpec | None = None
@@ -116,17 +120,27 @@ class _Job:
 
     def run(self) -> JobManifest:
         """Work until the manifest is stored."""
-        reason = None
-        try:
-            self._spec = spec = self._store.spec() or self._store.settle_spec(self._new_spec())
-            self._source = spec.source
-            self._work(spec)
-        except InvalidInput as error:
-            reason = f"{error.code}: {error.reason}"
-        return self._finish(reason)
+        with self._attempts.one() as self._given_up:
+            reason = None
+            try:
+                self._spec = spec = self._store.spec() or self._store.settle_spec(self._new_spec())
+                self._source = spec.source
+                self._work(spec)
+            except InvalidInput as error:
+                reason = f"{error.code}: {error.reason}"
+            return self._finish(reason)
+
+    def _go_on(self) -> None:
+        """Raise where nothing more may be begun: InvalidInput for a job without progress, JobStopping."""
+        if self._given_up is not None:
+            raise InvalidInput("no_progress", self._given_up)
+        if self._stopping():
+            raise JobStopping(f"this worker is stopping; another one goes on with job {self._store.job}")
 
     def _new_spec(self) -> JobSpec:
         """Decide what the job's workers must agree on; the first to store its spec decides for all."""
+        if self._given_up is not None:
+            raise InvalidInput("no_progress", self._given_up)
         info = self._file.info()
         self._source = self._file.source(info)
         options = job_options(self._name, info.metadata, max_rejections=self._rules.max_rejections)
@@ -155,8 +169,7 @@ class _Job:
         while not last:
             record = self._store.part(number)
             if record is None:
-                if self._stopping():
-                    raise TransientError(f"this worker is stopping; job {spec.job} goes on at part {number}")
+                self._go_on()
                 rows = rows or self._file.rows(spec, place)
                 part = self._read_part(spec, number, rows)
                 place, last = part.place, part.last

@@ -135,17 +135,7 @@ class JobStore:
         return _stored(put_once(self._results, name, data, content_type=content_type))
 
     def _read(self, name: str, kind: type[T]) -> T | None:
-        try:
-            data, _ = self._results.get(name)
-        except ObjectNotFound:
-            return None
-        try:
-            return decode(data, kind, max_bytes=_MAX_DOCUMENT_BYTES)
-        except InvalidInput as error:
-            # Not the upload's fault, so the job must not be marked as failed for it: another release may read it.
-            raise ContentConflict(
-                f"{self._results.uri}/{name} is not what this release writes. {error.reason}"
-            ) from None
+        return read_document(self._results, name, kind)
 
     def _first(self, name: str, value: T, kind: type[T]) -> T:
         """Write a document unless there is one; return the one that is there."""
@@ -157,6 +147,19 @@ class JobStore:
                 raise
             return stored
         return value
+
+
+def read_document(results: Objects, name: str, kind: type[T]) -> T | None:
+    """Return a stored document of a job, None where there is none. Raises ContentConflict for what it should not be."""
+    try:
+        data, _ = results.get(name)
+    except ObjectNotFound:
+        return None
+    try:
+        return decode(data, kind, max_bytes=_MAX_DOCUMENT_BYTES)
+    except InvalidInput as error:
+        # Not the upload's fault, so the job must not be marked as failed for it: another release may read it.
+        raise ContentConflict(f"{results.uri}/{name} is not what this release writes. {error.reason}") from None
 
 
 def _stored(info: ObjectInfo) -> StoredObject:

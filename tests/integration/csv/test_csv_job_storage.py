@@ -47,7 +47,8 @@ def run(
 
 def job_objects(buckets: Buckets, manifest: JobManifest) -> dict[str, bytes]:
     folder = f"jobs/{manifest.job}/"
-    return {name.removeprefix(folder): data for name, data in buckets.stored(folder).items()}
+    stored = {name.removeprefix(folder): data for name, data in buckets.stored(folder).items()}
+    return {name: data for name, data in stored.items() if not name.startswith("attempts/")}
 
 
 def test_a_job_scores_every_row_as_the_command_does(buckets: Buckets, models: Path, tmp_path: Path) -> None:

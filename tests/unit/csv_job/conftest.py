@@ -101,9 +101,10 @@ class World:
         )
 
     def stored(self, upload: Upload) -> dict[str, bytes]:
-        """Return the job's objects by name inside its folder, without the manifest's timings."""
+        """Return the job's objects by name inside its folder, without attempts and the manifest's timings."""
         folder = f"jobs/{job_id(upload.bucket, upload.name, upload.generation)}/"
         found = {info.name.removeprefix(folder): self.results.get(info.name)[0] for info in self.results.listing("")}
+        found = {name: data for name, data in found.items() if not name.startswith("attempts/")}
         if "manifest.json" in found:
             manifest = json.loads(found["manifest.json"])
             found["manifest.json"] = json.dumps({**manifest, "timings": {}, "cost": {}}).encode()

@@ -110,9 +110,9 @@ def test_a_job_stopped_at_any_write_goes_on_to_the_same_bytes(method: str, kind:
 def test_a_resumed_job_reads_no_finished_byte_again() -> None:
     world = World()
     upload = world.upload(ROWS)
-    # The fifth write is the second part's data: spec, then data, rejections and record of the first.
+    # The sixth write is the second part's data: attempt and spec, then data, rejections and record of the first.
     with pytest.raises(TransientError):
-        world.run(upload, results=FaultyObjects(world.results, Faults(Fault("put", "before", first=5))))
+        world.run(upload, results=FaultyObjects(world.results, Faults(Fault("put", "before", first=6))))
     world.uploads.starts.clear()
     world.run(upload)
     assert world.uploads.starts == [ROWS.index(b"4,\n")]
