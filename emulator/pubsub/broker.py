@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from emulator.pubsub.channel import Channel
+from emulator.pubsub.channel import Channel, OnAcknowledge
 from emulator.pubsub.clock import now_s
 from emulator.pubsub.entries import Entry
 from emulator.pubsub.errors import not_found
@@ -27,8 +27,9 @@ class SavedSnapshot:
 class Broker:
     """The resources and the publish path. Belongs to the server's event loop; not thread-safe."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_acknowledge: OnAcknowledge | None = None) -> None:
         self._loop = loop
+        self._on_acknowledge = on_acknowledge
         self.topics: dict[str, Message] = {}
         self.channels: dict[str, Channel] = {}
         self.snapshots: dict[str, SavedSnapshot] = {}
@@ -89,7 +90,7 @@ class Broker:
 
     def subscribe(self, config: Message) -> Channel:
         """Create the subscription that `config` describes; the caller has checked it."""
-        channel = Channel(config, self._loop, self._forward_dead_letter)
+        channel = Channel(config, self._loop, self._forward_dead_letter, self._on_acknowledge)
         self.channels[config.name] = channel
         self._by_topic.setdefault(config.topic, []).append(channel)
         return channel

@@ -15,6 +15,12 @@ from emulator.pubsub.wire import Message
 
 _TIMER_SLACK_S = 0.001
 
+OnAcknowledge = Callable[[str, list[Message]], None]
+"""Told of the subscription's full name and the messages, when an acknowledgement arrives and before it counts.
+
+Runs on the server's event loop: it must not block. Ids of leases that have ended are left out.
+"""
+
 
 class Channel:
     """One subscription. Belongs to the server's event loop; not thread-safe.
@@ -23,13 +29,18 @@ class Channel:
     """
 
     def __init__(
-        self, config: Message, loop: asyncio.AbstractEventLoop, forward: Callable[["Channel", Entry], bool]
+        self,
+        config: Message,
+        loop: asyncio.AbstractEventLoop,
+        forward: Callable[["Channel", Entry], bool],
+        on_acknowledge: OnAcknowledge | None = None,
     ) -> None:
         self.config = config
         self.state = SubscriptionState(short_id(config.name), delivery_policy(config))
         self.deleted = False
         self._loop = loop
         self._forward = forward
+        self._on_acknowledge = on_acknowledge
         self._filter: Predicate | None = compile_filter(config.filter) if config.filter else None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,9 +72,15 @@ class Channel:
 
     def acknowledge(self, ack_ids: Sequence[str]) -> list[str]:
         """Acknowledge and return the stale ids."""
+        self.tell_acknowledged(ack_ids)
         stale = self.state.acknowledge(ack_ids, now_s())
         self._wake()
         return stale
+
+    def tell_acknowledged(self, ack_ids: Sequence[str]) -> None:
+        """Tell who listens which messages a caller wants to be rid of."""
+        if self._on_acknowledge is not None:
+            self._on_acknowledge(self.config.name, [entry.message for entry in self.state.leased(ack_ids)])
 
     def extend(self, ack_ids: Sequence[str], seconds: float) -> list[str]:
         """Extend leases, or give the messages back with 0 seconds, and return the stale ids."""

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from pathlib import Path
 
 DEFAULT_PORT = 8085
 """The port that Google's emulator uses."""
@@ -19,16 +20,23 @@ def main(argv: list[str]) -> int:
     # that sets an event is not enough: a signal just before the main thread blocks leaves it blocked.
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _END)
     try:
-        return _serve(arguments.host, arguments.port)
+        return _serve(arguments.host, arguments.port, arguments.faults)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
-def _serve(host: str, port: int) -> int:
+def _serve(host: str, port: int, faults: Path | None) -> int:
     # The client library's types take a second to import: --help answers without them.
+    from emulator.pubsub.faults_file import plan_file  # noqa: PLC0415 - see above
     from emulator.pubsub.server import EmbeddedPubSub  # noqa: PLC0415 - see above
 
     server = EmbeddedPubSub(host, port)
+    try:
+        if faults is not None:
+            plan_file(server.faults, faults)
+    except (OSError, ValueError) as error:
+        print(f"reviewmill emulator pubsub: --faults {faults}: {error}. Correct the file.", file=sys.stderr)
+        return 2
     try:
         server.start()
     except OSError as error:
@@ -43,6 +51,8 @@ def _serve(host: str, port: int) -> int:
         print(f"listening on {server.address}")
         print(f"export PUBSUB_EMULATOR_HOST={server.address}", flush=True)
         signal.sigwait(_END)
+    for fault, count in sorted(server.faults.counts().items()):
+        print(f"fault {fault}: struck {count} times", file=sys.stderr)
     return 0
 
 
@@ -56,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=_port, default=DEFAULT_PORT, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--faults", metavar="FILE", type=Path, help="a JSON list of what shall go wrong (docs/faults.md has the fields)"
     )
     return parser
 

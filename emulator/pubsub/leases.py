@@ -43,6 +43,11 @@ class LeaseTable:
         """Yield the leased messages."""
         return (lease.entry for lease in self._leases.values())
 
+    def entry(self, ack_id: str) -> Entry | None:
+        """Return the message that is leased under an id, None when there is no such lease."""
+        lease = self._leases.get(ack_id)
+        return None if lease is None else lease.entry
+
     def grant(self, batch: Sequence[tuple[str, Entry]], deadline: float, reader: Reader | None) -> None:
         """Lease each message of `batch` under its id until `deadline`."""
         for ack_id, entry in batch:

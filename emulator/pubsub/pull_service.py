@@ -7,6 +7,8 @@ from emulator.pubsub.broker import Broker
 from emulator.pubsub.channel import Channel
 from emulator.pubsub.clock import now_s
 from emulator.pubsub.errors import invalid
+from emulator.pubsub.faults import Faults
+from emulator.pubsub.faults_delivery import disturbed
 from emulator.pubsub.rpc import Context
 from emulator.pubsub.subscription import Delivery
 from emulator.pubsub.wire import Empty, Message, PullResponse
@@ -26,8 +28,9 @@ class PullService:
         "ModifyAckDeadline": "ModifyAckDeadlineRequest",
     }
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, faults: Faults) -> None:
         self._broker = broker
+        self._faults = faults
 
     async def Pull(self, request: Message, context: Context) -> Message:
         """Hand over ready messages, waiting for the first until shortly before the caller's deadline.
@@ -46,7 +49,7 @@ class PullService:
             left_s = until - now_s() - _ANSWER_MARGIN_S
             if deliveries or request.return_immediately or left_s <= 0:
                 response = PullResponse()
-                fill(response.received_messages, deliveries, channel)
+                fill(response.received_messages, disturbed(channel, deliveries, self._faults), channel)
                 return response
             await channel.wait(left_s)
 
@@ -55,6 +58,9 @@ class PullService:
         channel = self._broker.channel(request.subscription)
         if not request.ack_ids:
             raise invalid("No ack ids specified.")
+        if self._faults.strikes("lost_ack"):
+            channel.tell_acknowledged(request.ack_ids)
+            return Empty()
         stale = channel.acknowledge(request.ack_ids)
         if stale and (error := channel.state.exactly_once_error(request.ack_ids, stale)):
             raise error

@@ -42,9 +42,11 @@ def _guard(
     async def call(request: Message, context: Context) -> Message:
         try:
             faults.before(name)
-            return await method(request, context)
+            answer = await method(request, context)
+            faults.after(name)
         except PubSubError as error:
             return await _abort(context, error)
+        return answer
 
     return call
 
@@ -57,6 +59,7 @@ def _guard_stream(
             faults.before(name)
             async for response in method(requests, context):
                 yield response
+                faults.cut_stream()
         except PubSubError as error:
             await _abort(context, error)
 

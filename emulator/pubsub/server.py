@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from emulator.pubsub.broker import Broker
+from emulator.pubsub.channel import OnAcknowledge
 from emulator.pubsub.faults import Faults
 from emulator.pubsub.publisher_service import PublisherService
 from emulator.pubsub.pull_service import PullService
@@ -40,13 +41,15 @@ class EmbeddedPubSub:
 
     Serves `google.pubsub.v1` on `host` and `port` (0 for a free one) until stopped, and keeps nothing after that.
     `start`, `stop` and `publish` may be called from any thread but the server's own; both `start` and `stop` may be
-    called twice. `faults` plans failures of calls and is kept over a restart.
+    called twice. `faults` plans what goes wrong and is kept over a restart. `on_acknowledge` is told of every
+    acknowledgement that arrives, on the server's thread.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, on_acknowledge: OnAcknowledge | None = None) -> None:
         self.host = host
         self.port = port
         self.faults = Faults()
+        self._on_acknowledge = on_acknowledge
         self._requested_port = port
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -116,7 +119,7 @@ class EmbeddedPubSub:
     async def _serve(self, started: "Future[_Running]") -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_ignore_spurious_wakeups)
-        running = _Running(loop, self.faults)
+        running = _Running(loop, self.faults, self._on_acknowledge)
         running.bind(self.host, self._requested_port)
         await running.serve(started)
 
@@ -124,10 +127,10 @@ class EmbeddedPubSub:
 class _Running:
     """One run of the server: created, served and ended on the event loop of its thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, faults: Faults) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, faults: Faults, on_acknowledge: OnAcknowledge | None) -> None:
         self.loop = loop
         self.port = 0
-        broker = Broker(loop)
+        broker = Broker(loop, on_acknowledge)
         schemas = SchemaRegistry()
         self.publisher = PublisherService(broker, schemas)
         schema_service = SchemaService(broker, schemas)
@@ -136,8 +139,8 @@ class _Running:
         self._server = grpc.aio.server(options=_OPTIONS)
         subscriber = (
             SubscriptionService(broker, self._push.configure),
-            PullService(broker),
-            StreamingPullService(broker),
+            PullService(broker, faults),
+            StreamingPullService(broker, faults),
             SnapshotService(broker),
         )
         self._server.add_generic_rpc_handlers(

@@ -8,6 +8,8 @@ from emulator.pubsub.broker import Broker
 from emulator.pubsub.channel import Channel
 from emulator.pubsub.entries import Reader
 from emulator.pubsub.errors import PubSubError, invalid
+from emulator.pubsub.faults import Faults
+from emulator.pubsub.faults_delivery import disturbed
 from emulator.pubsub.pull_service import MAX_EXTENSION_S, fill
 from emulator.pubsub.rpc import Context
 from emulator.pubsub.wire import Message, StreamingPullResponse
@@ -21,8 +23,9 @@ class StreamingPullService:
 
     REQUESTS: ClassVar[Mapping[str, str]] = {"StreamingPull": "StreamingPullRequest"}
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, faults: Faults) -> None:
         self._broker = broker
+        self._faults = faults
 
     async def StreamingPull(self, requests: AsyncIterator[Message], _context: Context) -> AsyncIterator[Message]:
         """Yield messages as they become ready and the flow control allows, until the caller closes its side."""
@@ -30,7 +33,7 @@ class StreamingPullService:
         if first is None:
             return
         channel = self._broker.channel(first.subscription)
-        stream = _Stream(channel, first)
+        stream = _Stream(channel, first, self._faults)
         listener = asyncio.create_task(stream.listen(requests))
         try:
             async for response in stream.responses():
@@ -42,10 +45,11 @@ class StreamingPullService:
 class _Stream:
     """The state of one call: what its reader holds, what to confirm, and whether the caller is done."""
 
-    def __init__(self, channel: Channel, first: Message) -> None:
+    def __init__(self, channel: Channel, first: Message, faults: Faults) -> None:
         if not _MIN_DEADLINE_S <= first.stream_ack_deadline_seconds <= MAX_EXTENSION_S:
             raise invalid("stream_ack_deadline_seconds out of bounds")
         self._channel = channel
+        self._faults = faults
         self._reader = Reader(
             deadline_s=first.stream_ack_deadline_seconds,
             maximum_messages=first.max_outstanding_messages if first.max_outstanding_messages > 0 else None,
@@ -82,7 +86,7 @@ class _Stream:
                 await self._channel.wait()
                 continue
             response = StreamingPullResponse()
-            fill(response.received_messages, deliveries, self._channel)
+            fill(response.received_messages, disturbed(self._channel, deliveries, self._faults), self._channel)
             policy = self._channel.state.policy
             response.subscription_properties.exactly_once_delivery_enabled = policy.exactly_once
             response.subscription_properties.message_ordering_enabled = policy.ordered

@@ -158,6 +158,10 @@ class SubscriptionState:
             return
         self.give_back(entry, now)
 
+    def leased(self, ack_ids: Sequence[str]) -> list[Entry]:
+        """Return the messages whose leases these ids are; ids of ended leases are left out."""
+        return [entry for ack_id in ack_ids if (entry := self._leases.entry(ack_id)) is not None]
+
     def take_exhausted(self) -> list[Entry]:
         """Hand over the messages that used up their attempts; each must be settled or given back by the caller."""
         exhausted, self._exhausted = self._exhausted, []

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulator.storage.faults_file import inject_file
 from emulator.storage.persistence import FolderError
 from emulator.storage.server import EmbeddedStorage
 
@@ -47,6 +48,13 @@ def main(argv: list[str]) -> int:
     except (OSError, OverflowError, FolderError) as error:
         sys.stderr.write(f"reviewmill emulator storage: {_cause_and_fix(error, arguments.host, arguments.port)}\n")
         return 2
+    try:
+        if arguments.faults is not None:
+            inject_file(storage.faults, arguments.faults)
+    except (OSError, ValueError) as error:
+        storage.stop()
+        sys.stderr.write(f"reviewmill emulator storage: --faults {arguments.faults}: {error}. Correct the file.\n")
+        return 2
     storage.start()
     _announce(storage.url, arguments.folder, arguments.pubsub)
     stopped.wait()
@@ -55,6 +63,8 @@ def main(argv: list[str]) -> int:
     if publisher is not None:
         publisher.close()
     storage.stop(drain_s=DRAIN_S)
+    for fault, count in sorted(storage.faults.fired().items()):
+        sys.stderr.write(f"fault {fault}: struck {count} times\n")
     return 0
 
 
@@ -78,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         default=os.environ.get("PUBSUB_EMULATOR_HOST") or None,
         help="the Pub/Sub emulator that receives bucket notifications (default: PUBSUB_EMULATOR_HOST, if set)",
+    )
+    parser.add_argument(
+        "--faults", metavar="FILE", type=Path, help="a JSON list of what shall go wrong (docs/faults.md has the fields)"
     )
     return parser
 
