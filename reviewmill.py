@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -73,6 +74,7 @@ def emulator(argv: list[str]) -> int:
 def main() -> int:
     """Run the command line; the exit status is 0, 1 (not all done), 2 (wrong use) or 130 (Ctrl-C)."""
     argv = sys.argv[1:]
+    _print_any_text()
     if argv in (["--version"], ["-V"]):
         print(f"reviewmill {version('reviewmill')}")
         return 0
@@ -82,10 +84,27 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe has gone (`… | head`): not an error. Keep the interpreter's own flush at exit quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()  # the reader of a pipe has gone (`… | head`): not an error
         return 0
+    except OSError as error:
+        print(f"reviewmill {' '.join(argv[:1])}: {error}", file=sys.stderr)
+        _leave_stdout()
+        return 1
     return status
+
+
+def _print_any_text() -> None:
+    """Let reviews in any script be printed: as UTF-8 into files and pipes, with escapes on a terminal without it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _leave_stdout() -> None:
+    """Keep the interpreter's own flush at exit quiet: what is left cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -57,8 +57,12 @@ def main(argv: list[str]) -> int:
         raise
     print("\nWall time of each step")
     steps.report()
-    print(f"\nOK: every row is accounted for. Look around again: reviewmill local --folder {shown(str(folder))}")
+    print(f"\nOK: every row is accounted for. Look around again: {_look_again(folder)}")
     return 0
+
+
+def _look_again(folder: Path) -> str:
+    return shlex.join(["reviewmill", "local", "--folder", shown(str(folder))])
 
 
 def _run(folder: Path, pubsub: str, steps: Steps) -> None:

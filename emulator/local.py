@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def _announce(cloud: LocalCloud, env_file: Path) -> None:
     partial.write_text(text, encoding="utf-8")
     partial.replace(env_file)
     print(text, end="", flush=True)
-    _say(f"in other terminals: source {env_file}")
+    _say(f"in other terminals: source {shlex.quote(str(env_file))}")
 
 
 @contextmanager

@@ -107,7 +107,21 @@ def _paths(options: argparse.Namespace, receipt: str) -> _Paths:
     failures = options.failures or Path(f"{stem}.{receipt}.failures.jsonl")
     if failures.exists():
         raise Unusable(f"{failures} exists already. Name another file with --failures, so that nothing is overwritten.")
-    return _Paths(options.receipt or Path(f"{stem}.{receipt}.receipt.jsonl"), failures)
+    paths = _Paths(options.receipt or Path(f"{stem}.{receipt}.receipt.jsonl"), failures)
+    _require_writable(paths.receipt, "--receipt")
+    _require_writable(paths.failures, "--failures")
+    return paths
+
+
+def _require_writable(path: Path, option: str) -> None:
+    """Raise Unusable before anything is published that could then not be accounted for."""
+    new = not path.exists()
+    try:
+        path.open("ab").close()
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}. Name another file with {option}.") from None
 
 
 @contextmanager

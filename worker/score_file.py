@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cloud.connect import open_objects
+from cloud.connect import open_objects, require_reachable
 from cloud.objects import CloudSetupError, TransientError
 from schemas.codec import encode
 from schemas.errors import InvalidInput
@@ -23,6 +23,7 @@ from worker.models import ModelStore
 from worker.score_input import Reviews, csv_reviews, jsonl_reviews
 from worker.score_output import Format, open_writer
 from worker.score_rows import Wanted, score_rows
+from worker.settings import load_settings
 
 _JSONL_ENDINGS = {".jsonl", ".ndjson", ".json"}
 _SHOWN_REJECTIONS = 10
@@ -42,6 +43,8 @@ def main(argv: list[str]) -> int:
         print(f"reviewmill score: {error}", file=sys.stderr)
     except InvalidInput as error:
         print(f"reviewmill score: {options.file}: {error.reason}", file=sys.stderr)
+    except BrokenPipeError:
+        raise  # the reader of stdout has gone: the console's affair
     except OSError as error:
         print(f"reviewmill score: {error.filename or options.file}: {error.strerror}.", file=sys.stderr)
     return 2
@@ -88,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     _refuse_overwriting(options)
     canonical_model(options.model)
-    models = ModelStore(open_objects(_models_place(options, os.environ)), check_every_s=3600, now=time.monotonic)
+    place = _models_place(options, os.environ)
+    if place.startswith("gs://"):
+        load_settings(os.environ)
+        require_reachable(os.environ, "storage")
+    models = ModelStore(open_objects(place), check_every_s=3600, now=time.monotonic)
     wanted = Wanted(options.model, options.version, os.cpu_count() or 1)
     with ExitStack() as stack:
         source = stack.enter_context(options.file.open("rb"))

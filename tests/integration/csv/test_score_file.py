@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,21 @@ def test_a_failed_run_leaves_no_half_file(here: Path) -> None:
     (here / "folder").mkdir()
     assert main(["in.csv", "--output", "out.csv", "--rejections", "folder"]) == 2
     assert sorted(path.name for path in here.iterdir()) == ["folder", "in.csv"]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("http://127.0.0.1:{port}", "connection refused"), ("127.0.0.1:{port}", "must begin with http://")],
+)
+def test_an_emulator_that_cannot_be_used_is_said_at_once(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str, said: str
+) -> None:
+    (here / "in.csv").write_bytes(CSV)
+    with socket.socket() as taken:
+        # Bound and not listening: a connection is refused, and no one else gets the port meanwhile.
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address.format(port=taken.getsockname()[1]))
+        assert main(["in.csv", "--models", "gs://reviewmill-models"]) == 2
+    error = capsys.readouterr().err
+    assert "STORAGE_EMULATOR_HOST" in error
+    assert said in error

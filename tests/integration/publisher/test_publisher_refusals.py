@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from publisher.command import main
+from tests.integration.publisher.conftest import LocalCloud
 
 
 @pytest.mark.usefixtures("local_cloud")
@@ -92,3 +93,16 @@ def test_a_rejection_limit_that_no_worker_takes_is_refused_before_the_upload(
         main(["csv", "in.csv", f"--max-rejections={limit}"])
     assert ended.value.code == 2
     assert "--max-rejections" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--receipt", "--failures"])
+def test_nothing_is_published_that_could_not_be_accounted_for(
+    capsys: pytest.CaptureFixture[str], local_cloud: LocalCloud, option: str
+) -> None:
+    Path("in.jsonl").write_text('{"text": "one"}\n')
+    assert main(["reviews", "in.jsonl", option, "no/such/folder/file"]) == 2
+    assert f"no/such/folder/file cannot be written: No such file or directory. Name another file with {option}" in (
+        capsys.readouterr().err
+    )
+    assert local_cloud.reviews.pull(1, timeout_s=1) == []
+    assert [path.name for path in Path().iterdir()] == ["in.jsonl"]
