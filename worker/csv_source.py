@@ -9,7 +9,7 @@ from cloud.objects import ObjectInfo, ObjectNotFound, Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
-from worker.core.rows import BadRow, Place, Row, RowReader, open_rows, resume_rows
+from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows
 
 
 class UploadedFile:
@@ -52,25 +52,45 @@ class UploadedFile:
 
 
 class RowCursor:
-    """Rows with one row of look-ahead, so that a part knows where the next one starts and whether there is one."""
+    """Rows with look-ahead, so that a part knows where the next one starts and whether there is one.
+
+    One by one with `peek` and `take`, or many at once with `peek_batch` and `take`; both may be mixed.
+    """
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
-        self._rows = iter(reader)
-        self._next = next(self._rows, None)
+        self._items = reader.batches()
+        self._rows: list[Row] = []
+        self._at = 0
+        self._next = next(self._items, None)
 
     def peek(self) -> Row | BadRow | None:
         """Return the next row without taking it; None at the end."""
+        if not isinstance(self._next, RowBatch):
+            return self._next
+        if not self._rows:
+            self._rows = list(self._next.rows())
+        return self._rows[self._at]
+
+    def peek_batch(self) -> RowBatch | BadRow | None:
+        """Return the next rows as far as they are at hand, without taking them: at least one; None at the end."""
+        if isinstance(self._next, RowBatch):
+            return self._next.part(self._at, len(self._next))
         return self._next
 
-    def take(self) -> None:
-        """Go on to the row after."""
-        self._next = next(self._rows, None)
+    def take(self, count: int = 1) -> None:
+        """Go on `count` rows, no more than `peek_batch` gives."""
+        self._at += count
+        if not isinstance(self._next, RowBatch) or self._at >= len(self._next):
+            self._rows, self._at = [], 0
+            self._next = next(self._items, None)
 
     def place(self) -> Place:
         """Return where the next row starts; at the end, where the file ends."""
         if self._next is None:
             return self._reader.end
+        if isinstance(self._next, RowBatch):
+            return self._next.place(self._at)
         return Place(self._next.byte, self._next.line, self._next.row)
 
 

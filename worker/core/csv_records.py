@@ -33,11 +33,10 @@ class Plain(msgspec.Struct, frozen=True, gc=False):
 
 
 class Quoted(msgspec.Struct, frozen=True):
-    """A record with at least one quoted field; the quotes are already taken off in `fields`."""
+    """A record with at least one quoted field; the quotes are already taken off."""
 
     byte: int
     line: int
-    raw: bytes
     fields: list[bytes]
 
 
@@ -209,7 +208,7 @@ class RecordReader:
         if verdict == "closed":
             after = self._after_line_end(at)
             self.advance(after, lines=1 if at <= line_end else len(LINE_END.findall(self._data, start, at)) + 1)
-            return Quoted(byte, line, self._data[start:at], fields)
+            return Quoted(byte, line, fields)
         if verdict == "long":
             before = len(LINE_END.findall(self._data, start, at))
             self.advance(at, lines=before)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.requests import ID_PATTERN, MAX_TEXT_CHARS
 from worker.core.csv_blocks import Block, Positions
-from worker.core.row_batch import FORMULA_STARTS, RowBatch, batch_of
+from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_rules import RowRules
 from worker.core.row_types import BadRow, Place, Row
-
-_IS_FORMULA_START = np.zeros(256, np.bool_)
-_IS_FORMULA_START[list(FORMULA_STARTS.encode())] = True
 
 
 def rows_of_block(data: bytes, block: Block, start: int, place: Place, rules: RowRules) -> Iterator[RowBatch | BadRow]:
@@ -64,28 +60,25 @@ class _Columns:
         if len(likely):
             starts, ends = self._bounds(rules.text, likely)
             odd[likely[(starts == ends) | (ends - starts > MAX_TEXT_CHARS)]] = True
-        likely = np.flatnonzero(~odd)
+        likely, is_id = np.flatnonzero(~odd), ID_PATTERN.fullmatch
         if rules.id is not None and len(likely):
-            odd[likely[[not _is_id(key) for key in self._strings(rules.id, likely)]]] = True
+            odd[likely[[bool(key) and not is_id(key) for key in self._strings(rules.id, likely)]]] = True
         return np.flatnonzero(~odd), np.flatnonzero(odd)
 
     def batch(self, good: Positions) -> RowBatch:
         """Return records that are rows."""
         block, rules, place = self._block, self._rules, self._place
-        starts = block.starts[good]
-        bounds = zip(starts.tolist(), block.ends[good].tolist(), strict=True)
+        columns = [self._strings(number, good) for number in range(rules.columns)]
         ids: list[str | None] = [None] * len(good)
         if rules.id is not None:
-            ids = [key or None for key in self._strings(rules.id, good)]
+            ids = [key or None for key in columns[rules.id]]
         return RowBatch(
             place.row,
             (block.lines[good] + place.line).tolist(),
-            (starts + (place.byte - self._start)).tolist(),
-            self._strings(rules.text, good),
+            (block.starts[good] + (place.byte - self._start)).tolist(),
+            columns[rules.text],
             ids,
-            [self._data[first:last] for first, last in bounds],
-            self._formulas(good),
-            rules,
+            columns,
         )
 
     def single(self, at: int) -> RowBatch | BadRow:
@@ -95,7 +88,7 @@ class _Columns:
         raw = self._data[start : int(block.ends[at])]
         record = self._rules.record(raw, place.byte + start - self._start, place.line + int(block.lines[at]))
         item = self._rules.item(record, place.row + at)
-        return batch_of([(item, raw)], self._rules) if isinstance(item, Row) else item
+        return batch_of([item]) if isinstance(item, Row) else item
 
     def _one_character_a_byte(self) -> str | None:
         """Return the block as a string whose positions are those of its bytes, where there is one."""
@@ -132,18 +125,6 @@ class _Columns:
             for at in np.flatnonzero(doubled).tolist():
                 strings[at] = strings[at].replace(quote * 2, quote)
         return strings
-
-    def _formulas(self, records: Positions) -> NDArray[np.bool_]:
-        found = np.zeros(len(records), np.bool_)
-        for column in range(self._rules.columns):
-            starts, ends = self._bounds(column, records)
-            first = self._bytes[np.minimum(starts, len(self._bytes) - 1)]
-            found |= (starts < ends) & _IS_FORMULA_START[first]
-        return found
-
-
-def _is_id(key: str) -> bool:
-    return not key or ID_PATTERN.fullmatch(key) is not None
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

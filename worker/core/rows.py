@@ -23,7 +23,7 @@ from worker.core.csv_blocks import cut_block
 from worker.core.csv_dialect import SIGNATURE_BYTES, check_dialect, check_signature, codec_name
 from worker.core.csv_fields import split_fields
 from worker.core.csv_header import header_columns
-from worker.core.csv_records import MAX_RECORD_BYTES, Broken, Record, RecordReader
+from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_blocks import rows_of_block
 from worker.core.row_rules import RowRules
@@ -97,20 +97,19 @@ class RowReader:
         return [record for record in found if record is not None]
 
     def _exact(self, records: Iterable[Record]) -> Iterator[RowBatch | BadRow]:
-        rows: list[tuple[Row, bytes]] = []
+        rows: list[Row] = []
         for record in records:
             item = self._rules.item(record, self._row)
             self._row += 1
-            if isinstance(item, Row) and not isinstance(record, Broken):
-                rows.append((item, record.raw))
+            if isinstance(item, Row):
+                rows.append(item)
                 continue
             if rows:
-                yield batch_of(rows, self._rules)
+                yield batch_of(rows)
                 rows = []
-            if isinstance(item, BadRow):
-                yield item
+            yield item
         if rows:
-            yield batch_of(rows, self._rules)
+            yield batch_of(rows)
 
 
 def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
