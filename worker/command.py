@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from types import FrameType
 
 from cloud import connect
 from cloud.objects import CloudSetupError, TransientError
 from schemas.names import DEFAULT_MODEL, MODEL_NAMES
+from worker.guard import Guard
 from worker.log import configure_logging
 from worker.models import ModelMissing, ModelStore
 from worker.settings import InvalidSettings, Settings, load_settings
@@ -21,7 +23,7 @@ from worker.subscriber import PullWorker
 
 _log = logging.getLogger("reviewmill.worker")
 
-DRAIN_S = 8.0
+DRAIN_S = 8.5
 """How long a stop may take: below the 10 s between SIGTERM and SIGKILL on Cloud Run."""
 
 _LOOK_EVERY_S = 1.0
@@ -45,9 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="reviewmill worker",
         description=(
             "Pull review messages and bucket notifications, score them in batches, and store what became of every "
-            "row. Runs until SIGTERM or Ctrl-C; then it finishes its batch, gives the rest back and exits with 0. Any "
-            "number of workers can share the subscriptions. All settings are environment variables; README.md lists "
-            "them. Exit status: 0 stopped, 1 gave up while running, 2 could not start."
+            "row. Runs until SIGTERM or Ctrl-C; then it finishes the batches in work, gives the rest back and exits "
+            "with 0. It gives up when too many messages are rejected or when work hangs. Any number of workers can "
+            "share the subscriptions. All settings are environment variables; README.md lists them. Exit status: 0 "
+            "stopped, 1 gave up while running, 2 could not start."
         ),
         epilog="example: REVIEWMILL_MODELS=gs://my-models GOOGLE_CLOUD_PROJECT=my-project reviewmill worker",
     )
@@ -57,15 +60,15 @@ def _run(settings: Settings) -> int:
     # The client libraries take seconds to import: not for --help.
     from worker.wiring import build_worker  # noqa: PLC0415
 
-    stop = threading.Event()
-    _stop_on_signals(stop)
+    _end_at_once_on_signals()
     for service, address in connect.emulators(os.environ).items():
         _log.warning("using the %s emulator at %s", service, address)
+    stop = threading.Event()
     with build_worker(settings, stop) as parts:
         _require_models(parts.models)
-        faults: list[CloudSetupError] = []
+        _stop_on_signals(stop)
         threads = [
-            threading.Thread(target=_pull, args=(pull, stop, faults), name=pull.name, daemon=True)
+            threading.Thread(target=_pull, args=(pull, stop, parts.guard), name=pull.name, daemon=True)
             for pull in parts.pull_workers
         ]
         for thread in threads:
@@ -73,16 +76,38 @@ def _run(settings: Settings) -> int:
         _log.info("ready: pulling from %s", " and ".join(pull.name for pull in parts.pull_workers))
         # In slices: a signal that arrives just before a wait runs its handler only after it.
         while not stop.wait(_LOOK_EVERY_S):
-            pass
-        _drain(threads)
-    for fault in faults:
-        print(f"reviewmill worker: {fault}", file=sys.stderr)
-    return 1 if faults else 0
+            _look_after(parts.pull_workers, parts.guard, settings.watchdog_s)
+        done = _drain(threads) and not any(pull.abandoned for pull in parts.pull_workers)
+        for reason in parts.guard.reasons:
+            print(f"reviewmill worker: {reason}", file=sys.stderr)
+        status = 1 if parts.guard.reasons else 0
+        if not done:
+            _end_at_once(status)
+    return status
+
+
+def _end_at_once(status: int) -> None:
+    """End although a thread hangs in a call, for which an ordinary exit could wait. Nothing of it was acknowledged."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _end_at_once_on_signals() -> None:
+    """Until a message is pulled there is nothing to finish, and loading a model may take longer than a stop may."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        _log.info("%s: stopped before the first pull", signal.Signals(number).name)
+        _end_at_once(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        _log.info("%s: finishing the batch, giving back the rest", signal.Signals(number).name)
+        _log.info("%s: finishing the batches in work, giving back the rest", signal.Signals(number).name)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,21 +127,35 @@ def _require_models(models: ModelStore) -> None:
             _log.info("serving %s version %s", model.name, model.version)
 
 
-def _pull(pull: PullWorker, stop: threading.Event, faults: list[CloudSetupError]) -> None:
+def _pull(pull: PullWorker, stop: threading.Event, guard: Guard) -> None:
     try:
         pull.run()
     except CloudSetupError as error:
-        faults.append(error)
+        guard.give_up(str(error))
+    except Exception as error:  # noqa: BLE001 - the thread's outermost frame: a worker that does half its work looks healthy
+        _log.exception("%s: a fault in the worker", pull.name)
+        guard.give_up(f"a fault in the worker: {error!r}")
     finally:
-        # One subscription that cannot be pulled stops the other too: a worker that does half its work looks healthy.
         stop.set()
 
 
-def _drain(threads: list[threading.Thread]) -> None:
-    """Wait for the batches in hand; what is not done by then is delivered again when its lease ends."""
+def _look_after(pull_workers: Iterable[PullWorker], guard: Guard, watchdog_s: float) -> None:
+    """Give up when work in hand does not move (the watchdog), so that the platform starts a fresh process."""
+    for pull in pull_workers:
+        still_s = pull.still_s()
+        if still_s > watchdog_s:
+            guard.give_up(
+                f"a batch from {pull.name} has not moved for {still_s:.0f} s (REVIEWMILL_WATCHDOG_S={watchdog_s:g}); "
+                "its messages are given back"
+            )
+
+
+def _drain(threads: list[threading.Thread]) -> bool:
+    """Wait for the batches in work; False when one did not end in time (its messages are delivered again)."""
     deadline = time.monotonic() + DRAIN_S
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             _log.warning("%s did not finish within %.0f s; its messages will be delivered again", thread.name, DRAIN_S)
     _log.info("stopped")
+    return not any(thread.is_alive() for thread in threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -48,17 +48,25 @@ class Results(Protocol):
         """Write the objects; return the batch positions whose outcomes are durable."""
 
 
-def process(batch: Sequence[Envelope], models: Models, results: Results) -> set[int]:
+def process(
+    batch: Sequence[Envelope],
+    models: Models,
+    results: Results,
+    *,
+    tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
+) -> set[int]:
     """Score a batch and store what became of every message.
 
     Returns the positions of the messages that may be acknowledged: their prediction or rejection is durable. The
     others are to be given back: their model cannot be had now, or the write failed. Safe to call again with the
-    same messages. May block on storage.
+    same messages. May block on storage. `tally` is told how many lines and rejections the batch gave, before they are
+    written.
     """
     reviews, rejected = admit(batch)
     lines = [_rejection(item) for item in rejected]
     for (name, version), group in groupby(sorted(reviews, key=_wanted), key=_wanted):
         lines += _score(name, version or None, list(group), models)
+    tally(len(lines), sum(line.kind == "rejections" for line in lines))
     return results.commit(pack(lines))
 
 

@@ -98,6 +98,39 @@ class Settings:
     batch_age_s: float = _setting(
         "REVIEWMILL_BATCH_AGE_S", 0.2, "A batch is full when its first message waited this long.", _number(0, 60)
     )
+    buffer_messages: int = _setting(
+        "REVIEWMILL_BUFFER_MESSAGES",
+        4_000,
+        "Pulling pauses while so many messages wait or are worked on.",
+        _whole(1, 1_000_000),
+    )
+    buffer_bytes: int = _setting(
+        "REVIEWMILL_BUFFER_BYTES",
+        32 * _MB,
+        "Pulling pauses while so many bytes of message data wait or are worked on.",
+        _whole(1, 4_000 * _MB),
+    )
+    breaker_share: float = _setting(
+        "REVIEWMILL_BREAKER_SHARE",
+        0.5,
+        "The worker gives up when more than this share of recent messages is rejected; 1 never.",
+        _number(0, 1),
+    )
+    breaker_window_s: float = _setting(
+        "REVIEWMILL_BREAKER_WINDOW_S", 60.0, "What counts as recent for that share.", _number(1, 3600)
+    )
+    breaker_messages: int = _setting(
+        "REVIEWMILL_BREAKER_MESSAGES",
+        1_000,
+        "That share is not judged before so many recent messages.",
+        _whole(1, 1_000_000),
+    )
+    watchdog_s: float = _setting(
+        "REVIEWMILL_WATCHDOG_S",
+        300.0,
+        "The worker gives up when a batch, or a part of a CSV job, takes longer.",
+        _number(1, 86_400),
+    )
     chunk_rows: int = _setting(
         "REVIEWMILL_CHUNK_ROWS",
         20_000,

@@ -17,14 +17,17 @@ from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest
 from worker.core.batch import BatchLimits
+from worker.core.breaker import Breaker, BreakerLimits
+from worker.core.in_hand import Bounds
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.dispatch import Dispatcher
+from worker.guard import Guard, Pulse
 from worker.log import configure_logging
 from worker.models import ModelStore
 from worker.process import process
 from worker.results import ResultsStore
 from worker.settings import Settings, load_settings
-from worker.subscriber import PullWorker
+from worker.subscriber import PullRules, PullWorker
 
 _COMPLETION_TIMEOUT_S = 10.0
 
@@ -43,6 +46,7 @@ class WorkerParts:
 
     models: ModelStore
     pull_workers: tuple[PullWorker, ...]
+    guard: Guard
 
 
 def build_function(environ: Mapping[str, str] = os.environ) -> FunctionParts:
@@ -61,19 +65,20 @@ def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerPa
     models = _models(settings)
     completions = connect.open_topic(settings.project, settings.completions_topic)
     announce = _Announcer(lambda: completions)
-    dispatcher = _dispatcher(settings, models, announce, stop.is_set)
-    limits = BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_age_s)
+    breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
+    guard = Guard(stop, breaker, now=time.monotonic)
+    pulse = Pulse(stop.is_set, now=time.monotonic)
+    dispatcher = _dispatcher(settings, models, announce, pulse.stopping, guard.tally)
     reviews = connect.open_subscription(settings.project, settings.reviews_subscription)
     uploads = connect.open_subscription(settings.project, settings.uploads_subscription)
-    # A job is long work under one lease, so uploads are taken one at a time, beside the reviews.
-    one_by_one = BatchLimits(1, settings.batch_bytes, 0.0)
     try:
         yield WorkerParts(
             models=models,
             pull_workers=(
-                PullWorker(reviews, dispatcher.handle, limits, stop),
-                PullWorker(uploads, dispatcher.handle, one_by_one, stop),
+                PullWorker(reviews, dispatcher.handle, _many_at_once(settings), stop),
+                PullWorker(uploads, dispatcher.handle, _one_by_one(settings), stop, pulse=lambda: pulse.last),
             ),
+            guard=guard,
         )
     finally:
         _close(reviews, uploads, completions)
@@ -93,6 +98,24 @@ class _Announcer:
         future.result(timeout=_COMPLETION_TIMEOUT_S)
 
 
+def _many_at_once(settings: Settings) -> PullRules:
+    return PullRules(
+        BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_age_s),
+        Bounds(settings.buffer_messages, settings.buffer_bytes),
+        # Twice: while one batch of a core waits for storage, the other is scored.
+        threads=2 * _threads(settings),
+    )
+
+
+def _one_by_one(settings: Settings) -> PullRules:
+    """Return the rules for uploads: a job is long work under one lease, so they are taken one at a time."""
+    return PullRules(BatchLimits(1, settings.batch_bytes, 0.0), Bounds(1, settings.buffer_bytes), threads=1)
+
+
+def _threads(settings: Settings) -> int:
+    return settings.threads or os.cpu_count() or 1
+
+
 def _models(settings: Settings) -> ModelStore:
     objects = connect.open_objects(settings.models, timeout_s=settings.storage_timeout_s)
     return ModelStore(objects, check_every_s=settings.model_check_s, now=time.monotonic)
@@ -103,6 +126,7 @@ def _dispatcher(
     models: ModelStore,
     announce: Callable[[Completion], object],
     stopping: Callable[[], bool] = lambda: False,
+    tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
 ) -> Dispatcher:
     results = connect.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
     uploads = connect.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
@@ -110,7 +134,7 @@ def _dispatcher(
     rules = JobRules(
         chunk_rows=settings.chunk_rows,
         max_rejections=settings.max_rejections,
-        threads=settings.threads or os.cpu_count() or 1,
+        threads=_threads(settings),
     )
 
     def run_upload(upload: Upload) -> JobManifest:
@@ -119,7 +143,7 @@ def _dispatcher(
             raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
         return run_job(upload, places, rules, publish_completion=announce, clock=time.monotonic, stopping=stopping)
 
-    return Dispatcher(partial(process, models=models, results=ResultsStore(results)), run_upload)
+    return Dispatcher(partial(process, models=models, results=ResultsStore(results), tally=tally), run_upload)
 
 
 def _close(*parts: Subscription | Topic) -> None:

@@ -14,6 +14,7 @@ from emulator.pubsub.wire import Message, PubsubMessage
 
 DELETED_TOPIC = "_deleted-topic_"
 _NANOSECONDS = 1_000_000_000
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -34,7 +35,9 @@ class Broker:
         self.channels: dict[str, Channel] = {}
         self.snapshots: dict[str, SavedSnapshot] = {}
         self._by_topic: dict[str, list[Channel]] = {}
-        self._message_ids = itertools.count(1)
+        # From the clock in microseconds: ids of a server that is started again never repeat those of an earlier run,
+        # whose results, with keys made of message ids, may be kept.
+        self._message_ids = itertools.count(int(now_s() * _MICROSECONDS))
 
     def topic(self, name: str) -> Message:
         """Return the topic's configuration or raise NOT_FOUND."""

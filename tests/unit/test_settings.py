@@ -10,7 +10,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_every_setting_can_be_set() -> None:
-    examples = {"True": "false", "False": "true"}
+    examples = {"True": "false", "False": "true", "0.5": "0.25"}
     for variable, default, _ in describe_settings():
         value = examples.get(default) or ("7" if default.replace(".", "").isdigit() else "gs://other")
         if variable == "REVIEWMILL_LOG_LEVEL":

@@ -1,0 +1,62 @@
+"""Why a worker ends by itself: too many rejections, work that hangs, a fault that a person must mend."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from worker.core.breaker import Breaker
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """The stop signal of a worker and the reasons for it, none for an ordinary stop. Safe to use from any thread."""
+
+    def __init__(self, stop: threading.Event, breaker: Breaker, *, now: Callable[[], float]) -> None:
+        self._stop = stop
+        self._breaker = breaker
+        self._now = now
+        self._lock = threading.Lock()
+        self._reasons: list[str] = []
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the worker gave up, each a sentence; empty when it did not."""
+        with self._lock:
+            return list(self._reasons)
+
+    def give_up(self, reason: str) -> None:
+        """Stop the worker, and say why."""
+        with self._lock:
+            self._reasons.append(reason)
+        _log.error("giving up: %s", reason)
+        self._stop.set()
+
+    def tally(self, messages: int, rejections: int) -> None:
+        """Count the outcomes of a batch; the worker gives up when too many were rejections."""
+        with self._lock:
+            opened = self._breaker.record(messages, rejections, now=self._now())
+            counts = f"{self._breaker.rejections:,} of the last {self._breaker.messages:,} messages were rejected"
+        if opened:
+            self.give_up(
+                f"{counts}, more than REVIEWMILL_BREAKER_SHARE={self._breaker.limits.share:g} allows. The newest "
+                "objects under rejections/ say why. What was not scored yet stays in the subscription: mend the "
+                "publisher, or raise the share, and start the worker again."
+            )
+
+
+class Pulse:
+    """Wraps a job's question whether to stop, which it asks before each part: asking shows that it moves."""
+
+    def __init__(self, stopping: Callable[[], bool], *, now: Callable[[], float]) -> None:
+        self._stopping = stopping
+        self._now = now
+        self.last = 0.0
+        """When it was asked last, in monotonic seconds."""
+
+    def stopping(self) -> bool:
+        """Say whether to stop."""
+        self.last = self._now()
+        return self._stopping()
