@@ -14,7 +14,7 @@ from worker.core.compiled_layout import Layout
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_engine import Engine
 from worker.core.kernel_index import NotIndexable
-from worker.core.kernel_texts import ArrowStrings
+from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.scorer import Classifier
 from worker.core.tfidf import Features, join_rows, plain_row
 
@@ -64,11 +64,11 @@ class Paths:
 
     def raw(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> NDArray[Any]:
         """Return what the classifier sees in texts first to last of a batch, shape (texts, raw_width)."""
-        engine, part = self.engine(), sizes[first:last]
-        if engine is None or _too_long(part):
-            return self._plain(texts[first:last])
-        block = kernel_texts.encode(texts[first:last], part, lowercase=self._layout.terms.lowercase)
-        return self._classifier.run(engine, block)
+        engine = self.engine()
+        block = None if engine is None else self._encode(texts, sizes, first, last)
+        return (
+            self._plain(texts[first:last]) if engine is None or block is None else self._classifier.run(engine, block)
+        )
 
     def raw_arrow(self, texts: ArrowStrings, first: int, last: int) -> NDArray[Any]:
         """Return as `raw` for an Arrow array."""
@@ -82,11 +82,11 @@ class Paths:
 
     def features(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> Features:
         """Return the features of texts first to last of a batch."""
-        layout, engine, part = self._layout, self.engine(), sizes[first:last]
-        if engine is None or _too_long(part):
+        layout, engine = self._layout, self.engine()
+        block = None if engine is None else self._encode(texts, sizes, first, last)
+        if engine is None or block is None:
             rows = [plain_row(layout.terms, layout.weighting, text) for text in texts[first:last]]
             return join_rows(rows, len(layout.terms), layout.weighting.dtype)
-        block = kernel_texts.encode(texts[first:last], part, lowercase=layout.terms.lowercase)
         indptr, indices, data = engine.transform(block)
         return Features(
             indptr=indptr,
@@ -95,12 +95,14 @@ class Paths:
             shape=(last - first, len(layout.terms)),
         )
 
+    def _encode(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> Block | None:
+        """Return texts as the kernel reads them, None if one of them is too long for it."""
+        if last - first == 1 and sizes[first] > at.MAX_TEXT_BYTES:  # not even encoded: it may be of any size
+            return None
+        block = kernel_texts.encode(texts[first:last], sizes[first:last], lowercase=self._layout.terms.lowercase)
+        return block if block.longest <= at.MAX_TEXT_BYTES else None
+
     def _plain(self, texts: Sequence[str]) -> NDArray[Any]:
         classifier = self._classifier
         rows = [classifier.raw(*plain_row(self._layout.terms, self._layout.weighting, text)) for text in texts]
         return np.array(rows, dtype=classifier.raw_dtype).reshape(len(texts), classifier.raw_width)
-
-
-def _too_long(sizes: Sizes) -> bool:
-    """Say whether a block is one text that the kernel does not take; longer texts are alone in their block."""
-    return len(sizes) == 1 and int(sizes[0]) > at.MAX_TEXT_BYTES // 4  # at most four bytes a character

@@ -39,10 +39,10 @@ class Engine:
         self._characters: Final = characters(lowercase=terms.lowercase)
         self._pool: Final = ScratchPool(len(terms), weighting.term_frequencies)
         self._ngram_sizes: Final = terms.ngram_max - terms.ngram_min + 1
-        idf = weighting.idf.astype(np.float64) if weighting.idf.size else np.ones(len(terms))
-        self._keep: list[NDArray[Any]] = [idf]
+        self._idf: Final = weighting.idf.astype(np.float64) if weighting.idf.size else np.ones(len(terms))
+        self._keep: Final = [self._idf]
         self._model: Final = self._index.block
-        self._model[at.IDF] = address_of(idf)
+        self._model[at.ROWS], self._model[at.ROW] = address_of(self._idf), 1
         self._model[at.NORM] = _NORMS[weighting.norm]
         self._model[at.SINGLE] = weighting.single_precision
         self._model[at.PAGE_READY] = address_of(self._characters.ready)
@@ -53,9 +53,10 @@ class Engine:
 
     def set_linear(self, coefficients: NDArray[Any], sums_dtype: np.dtype[Any]) -> None:
         """Take the coefficients, shape (width, features), for `score`."""
-        by_feature = np.ascontiguousarray(coefficients.T, dtype=np.float64)
-        self._keep.append(by_feature)
-        self._model[at.COEFFICIENTS] = address_of(by_feature)
+        rows = np.empty((len(self._idf), 1 + len(coefficients)))  # one cache line for most features
+        rows[:, 0], rows[:, 1:] = self._idf, coefficients.T
+        self._keep.append(rows)
+        self._model[at.ROWS], self._model[at.ROW] = address_of(rows), rows.shape[1]
         self._model[at.WIDTH] = len(coefficients)
         self._model[at.SINGLE_SUM] = sums_dtype == np.float32
 

@@ -52,6 +52,7 @@ def _pointer_of(element: Any) -> Callable[[int], Pointer]:  # noqa: ANN401 - Num
 
 
 as_uint8 = _pointer_of(types.uint8)
+as_uint16 = _pointer_of(types.uint16)
 as_uint32 = _pointer_of(types.uint32)
 as_int64 = _pointer_of(types.int64)
 as_float64 = _pointer_of(types.float64)

@@ -22,8 +22,9 @@ PADDING: Final = 64
 """Bytes that must be readable after the end of a text and of the index's word bytes."""
 SLACK: Final = 64
 """Elements by which lists are longer than needed, because positions are written several at a time."""
-MAX_TEXT_BYTES: Final = 1 << 20
-"""The longest text that the kernel takes; a longer one is left to the plain path, which needs no scratch for it."""
+MAX_TEXT_BYTES: Final = 190_000
+"""The longest text that the kernel takes: no word (two letters and a space at least) occurs 65,536 times in it, so that
+two bytes count occurrences. A longer one is left to the plain path."""
 
 # Positions in `model`.
 FEATURES: Final = 0  # number of feature columns
@@ -34,12 +35,12 @@ WORD_SHIFT: Final = 4  # 64 - word_bits
 WORD_BYTES: Final = 5  # address of the bytes of all terms and stop words
 PAIR_TABLE: Final = 6  # address of int64[1 << pair_bits]: left node, right node, node; -1 if empty
 PAIR_SHIFT: Final = 7
-IDF: Final = 8  # address of float64[features]
+ROWS: Final = 8  # address of float64[features, row]: idf, then the coefficients
 NORM: Final = 9  # 0 none, 1 l1, 2 l2
 SINGLE: Final = 10  # 1 to round weights to float32 after every operation
 PAGE_READY: Final = 11  # address of uint8[4352]: 1 where the page of 256 characters is filled in
 CHARACTERS: Final = 12  # address of uint32[0x110000], see kernel_characters.py
-COEFFICIENTS: Final = 13  # address of float64[features, width]
+ROW: Final = 13  # numbers in a row: 1 + width of a linear model, else 1
 WIDTH: Final = 14  # decision values a text
 SINGLE_SUM: Final = 15  # 1 to round sums to float32 after every operation
 TREE_LEFT: Final = 16  # addresses of int64[nodes] and, for the thresholds, float64[nodes]
@@ -58,7 +59,7 @@ NODES: Final = 5  # address of uint32[words]: the node of each word of the text
 PAIR_NODES: Final = 6  # address of uint32[words]: the node of each pair of words
 PLACES: Final = 7  # address of uint32[words]: the place in the text of each key
 FOUND: Final = 8  # address of uint32[3 * words]: feature columns in the order of the text
-COUNTS: Final = 9  # address of uint32[features], all 0 between texts
+COUNTS: Final = 9  # address of uint16[features], all 0 between texts
 BITS: Final = 10  # address of int64[features / 64 + 1], all 0 between texts
 SUMMARY: Final = 11  # address of int64[features / 4096 + 1], all 0 between texts
 OCCUPIED: Final = 12  # address of uint32[features / 64 + 1]: elements of `bits` that are not 0

@@ -33,7 +33,7 @@ class Scratch:
             at.PAIR_NODES: np.empty(words, dtype=np.uint32),
             at.PLACES: np.empty(words, dtype=np.uint32),
             at.FOUND: np.empty(found, dtype=np.uint32),
-            at.COUNTS: np.zeros(features, dtype=np.uint32),
+            at.COUNTS: np.zeros(features, dtype=np.uint16),
             at.BITS: np.zeros(features // 64 + 1, dtype=np.int64),
             at.SUMMARY: np.zeros(features // 4096 + 1, dtype=np.int64),
             at.OCCUPIED: np.empty(min(features // 64 + 1, found) + at.SLACK, dtype=np.uint32),

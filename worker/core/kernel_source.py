@@ -54,7 +54,7 @@ def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, en
     found = find_features(model, scratch, words)
     if scratch[at.LAST_STAGE] == at.STAGE_LOOKUP:
         return 0
-    count_features(scratch, found)
+    count_features(model, scratch, found)
     size = collect_columns(model, scratch)
     if model[at.SINGLE]:
         weigh_single(model, scratch, size)
@@ -79,17 +79,17 @@ def weigh_number(  # noqa: PLR0917 - compiled code has positions only
 def sum_products(model: Pointer, scratch: Pointer, size: int, sums: Pointer, first: int) -> None:
     """Multiply the weights of a text with the coefficients, adding in SciPy's order (`csr_matvecs`)."""
     columns, weights = as_uint32(scratch[at.COLUMNS]), as_float64(scratch[at.WEIGHTS])
-    coefficients, width = as_float64(model[at.COEFFICIENTS]), model[at.WIDTH]
-    for lane in range(width):
+    rows, row = as_float64(model[at.ROWS]), model[at.ROW]
+    for lane in range(1, row):
         total = 0.0
         if model[at.SINGLE_SUM]:
             for number in range(size):
-                product = rounded(weights[number] * coefficients[columns[number] * width + lane])
+                product = rounded(weights[number] * rows[columns[number] * row + lane])
                 total = rounded(total + product)
         else:
             for number in range(size):
-                total += weights[number] * coefficients[columns[number] * width + lane]
-        sums[first + lane] = total
+                total += weights[number] * rows[columns[number] * row + lane]
+        sums[first + lane - 1] = total
 
 
 @inlined

@@ -13,6 +13,7 @@ from worker.core.kernel_intrinsics import (
     Pointer,
     as_float64,
     as_int64,
+    as_uint16,
     as_uint32,
     count_ones,
     helper,
@@ -94,13 +95,15 @@ def find_features(model: Pointer, scratch: Pointer, words: int) -> int:
 
 
 @helper
-def count_features(scratch: Pointer, found: int) -> None:
-    """Count each feature and mark it in both bit maps."""
-    features, counts = as_uint32(scratch[at.FOUND]), as_uint32(scratch[at.COUNTS])
+def count_features(model: Pointer, scratch: Pointer, found: int) -> None:
+    """Count each feature, mark it in both bit maps and fetch its row of numbers."""
+    rows, row = as_int64(model[at.ROWS]), model[at.ROW]
+    features, counts = as_uint32(scratch[at.FOUND]), as_uint16(scratch[at.COUNTS])
     bits, summary = as_int64(scratch[at.BITS]), as_int64(scratch[at.SUMMARY])
     for number in range(found):
         column = features[number] + 0
-        counts[column] += np.uint32(1)
+        counts[column] += np.uint16(1)
+        prefetch(rows, column * row)
         bits[column >> 6] |= 1 << (column & 63)
         summary[column >> 12] |= 1 << ((column >> 6) & 63)
 
@@ -140,12 +143,12 @@ def rounded(value: float) -> float:
 @helper
 def weigh_double(model: Pointer, scratch: Pointer, size: int) -> None:
     """Write the weights of the collected columns and clear their counts, all in double precision."""
-    columns, counts = as_uint32(scratch[at.COLUMNS]), as_uint32(scratch[at.COUNTS])
-    weights, idf = as_float64(scratch[at.WEIGHTS]), as_float64(model[at.IDF])
-    term_frequency = as_float64(scratch[at.TERM_FREQUENCY])
+    columns, counts = as_uint32(scratch[at.COLUMNS]), as_uint16(scratch[at.COUNTS])
+    weights, term_frequency = as_float64(scratch[at.WEIGHTS]), as_float64(scratch[at.TERM_FREQUENCY])
+    rows, row = as_float64(model[at.ROWS]), model[at.ROW]
     for number in range(size):
-        column = columns[number]
-        weights[number] = term_frequency[counts[column]] * idf[column]
+        column = columns[number] + 0
+        weights[number] = term_frequency[counts[column]] * rows[column * row]
         counts[column] = 0
     if model[at.NORM] == 0:
         return
@@ -162,13 +165,13 @@ def weigh_double(model: Pointer, scratch: Pointer, size: int) -> None:
 @helper
 def weigh_single(model: Pointer, scratch: Pointer, size: int) -> None:
     """As `weigh_double`, rounding to single precision where scikit-learn does: its norms are sums of doubles."""
-    columns, counts = as_uint32(scratch[at.COLUMNS]), as_uint32(scratch[at.COUNTS])
-    weights, idf = as_float64(scratch[at.WEIGHTS]), as_float64(model[at.IDF])
-    term_frequency = as_float64(scratch[at.TERM_FREQUENCY])
+    columns, counts = as_uint32(scratch[at.COLUMNS]), as_uint16(scratch[at.COUNTS])
+    weights, term_frequency = as_float64(scratch[at.WEIGHTS]), as_float64(scratch[at.TERM_FREQUENCY])
+    rows, row = as_float64(model[at.ROWS]), model[at.ROW]
     total = 0.0
     for number in range(size):
-        column = columns[number]
-        weight = rounded(term_frequency[counts[column]] * idf[column])
+        column = columns[number] + 0
+        weight = rounded(term_frequency[counts[column]] * rows[column * row])
         weights[number] = weight
         total += rounded(weight * weight) if model[at.NORM] == _L2 else abs(weight)
         counts[column] = 0
