@@ -27,6 +27,10 @@ from worker.csv_pipeline import run_in_order
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 
+PART_BYTES = 2 * 1024 * 1024
+"""The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the three
+parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
+
 
 class Models(Protocol):
     """Where classifiers come from."""
@@ -181,7 +185,8 @@ class _Job:
             number += 1
 
     def _read_part(self, spec: JobSpec, number: int, rows: RowCursor) -> _UnscoredPart:
-        builder = PartBuilder(spec, self._model_of(spec).labels, with_header=number == 0)
+        labels = self._model_of(spec).labels
+        builder = PartBuilder(spec, labels, with_header=number == 0, max_bytes=PART_BYTES)
         with self._meter.phase("read"):
             while (item := rows.peek()) is not None and builder.add(item):
                 rows.take()
