@@ -65,13 +65,22 @@ def _from_syntax(data: bytes, detail: str) -> InvalidInput:
 
 
 _FIELD = re.compile(r"`\$\.?([^`]*)`$")
+_JSON_TYPES = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
+"""msgspec names Python's types in part; senders know JSON's."""
 _NAMED = re.compile(r"field `([^`]*)`")
 
 
 def _from_validation(detail: str) -> InvalidInput:
     """Give msgspec's message a stable code; the wording of the library is pinned by our tests."""
     at = _FIELD.search(detail)
-    where = f"'{at[1]}'" if at and at[1] else "the document"
+    where = f"'{at[1]}'" if at and at[1] else "The document"
     named = _NAMED.search(detail)
     if detail.startswith("Object missing required field") and named:
         return InvalidInput("missing_field", f"The field '{named[1]}' is missing. Add it.")
@@ -81,12 +90,13 @@ def _from_validation(detail: str) -> InvalidInput:
     if "of length >=" in detail:
         return InvalidInput("empty_field", f"{where} is empty. Give it a value.")
     if "of length <=" in detail:
-        limit = detail.split("<= ", 1)[1].split(" ", 1)[0]
-        return InvalidInput("field_too_long", f"{where} is longer than {limit} characters. Shorten it.")
+        limit = int(re.findall(r"<= (\d+)", detail)[0])
+        unit = "items" if "`array`" in detail else "characters"
+        return InvalidInput("field_too_long", f"{where} must hold {limit:,} {unit} at most. Shorten it.")
     if "matching regex" in detail:
         return InvalidInput("invalid_field", f"{where} has a character or a length that is not allowed there.")
     if detail.startswith("Expected") and ", got" in detail:
-        expected = detail.split("`")[1]
+        expected = " or ".join(_JSON_TYPES.get(name, name) for name in detail.split("`")[1].split(" | "))
         return InvalidInput("wrong_type", f"{where} has the wrong JSON type. Send {expected}.")
     return InvalidInput("invalid_field", f"{where} is not valid: {detail.partition(' - at ')[0]}.")
 
