@@ -34,6 +34,8 @@ USER 10001
 FROM runtime AS function
 ENV PATH=/opt/function/bin:$PATH
 COPY --from=build /opt/function /opt/function
+# Compiles the scoring kernel into /cache, so that no instance has to.
+RUN ["python", "-m", "worker.kernel_cache"]
 COPY main.py /app/main.py
 EXPOSE 8080
 CMD ["functions-framework", "--source", "/app/main.py", "--target", "classify", "--host", "0.0.0.0", "--port", "8080"]
@@ -42,5 +44,6 @@ CMD ["functions-framework", "--source", "/app/main.py", "--target", "classify", 
 FROM runtime AS worker
 ENV PATH=/opt/worker/bin:$PATH
 COPY --from=build /opt/worker /opt/worker
+RUN ["python", "-m", "worker.kernel_cache"]
 ENTRYPOINT ["reviewmill"]
 CMD ["worker"]

@@ -15,10 +15,12 @@ setup: $(STAMP) ## install everything into .venv from hashed requirements
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: $(PYTHON) is %d.%d, but Reviewmill needs Python 3.11 or later; pass one with make PYTHON=python3.12" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "setup 1/2: installing the pinned packages into $(VENV) (one to two minutes the first time)"
+	@echo "setup 1/3: installing the pinned packages into $(VENV) (one to two minutes the first time)"
 	@$(BIN)/pip install --quiet --progress-bar on --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
-	@echo "setup 2/2: installing the reviewmill command"
+	@echo "setup 2/3: installing the reviewmill command"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "setup 3/3: compiling the scorer (ten to twenty seconds, kept in your cache folder)"
+	@$(BIN)/python -m worker.kernel_cache >/dev/null || echo "setup: it is not kept; scoring goes on without it, slower"
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,8 @@ from schemas.errors import InvalidInput
 from schemas.names import MODEL_NAMES, canonical_model
 from schemas.outcomes import Rejection
 from worker.csv_options import job_options
+from worker.kernel_cache import KernelCache
+from worker.kernel_folder import default_folder
 from worker.models import ModelStore
 from worker.score_input import Reviews, csv_reviews, jsonl_reviews
 from worker.score_output import Format, open_writer
@@ -95,9 +97,10 @@ def _run(options: argparse.Namespace) -> int:
     if place.startswith("gs://"):
         load_settings(os.environ)
         require_reachable(os.environ, "storage")
-    models = ModelStore(open_objects(place), check_every_s=3600, now=time.monotonic)
     wanted = Wanted(options.model, options.version, os.cpu_count() or 1)
     with ExitStack() as stack:
+        kernel = stack.enter_context(closing(KernelCache(default_folder(os.environ))))
+        models = ModelStore(open_objects(place), check_every_s=3600, now=time.monotonic, kernel=kernel)
         source = stack.enter_context(options.file.open("rb"))
         reviews = _reviews(source, options)
         if options.model or options.version or not _is_jsonl(options.file):

@@ -22,6 +22,8 @@ from worker.core.in_hand import Bounds
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.dispatch import Dispatcher
 from worker.guard import Guard, Pulse
+from worker.kernel_cache import KernelCache
+from worker.kernel_folder import default_folder
 from worker.log import configure_logging
 from worker.models import ModelStore
 from worker.process import process
@@ -53,7 +55,7 @@ def build_function(environ: Mapping[str, str] = os.environ) -> FunctionParts:
     """Return the parts of a function's instance. Raises InvalidSettings, CloudSetupError."""
     settings = load_settings(environ)
     configure_logging(settings.log_level)
-    models = _models(settings)
+    models = _models(settings, _kernel())
     # Made at the first completion: the message path never imports the Pub/Sub client.
     announce = _Announcer(lambda: connect.open_topic(settings.project, settings.completions_topic))
     return FunctionParts(models, _dispatcher(settings, models, announce))
@@ -62,7 +64,8 @@ def build_function(environ: Mapping[str, str] = os.environ) -> FunctionParts:
 @contextmanager
 def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerParts]:
     """Connect the pull worker's parts, and release them at the end. Raises CloudSetupError, ValueError."""
-    models = _models(settings)
+    kernel = _kernel()
+    models = _models(settings, kernel)
     completions = connect.open_topic(settings.project, settings.completions_topic)
     announce = _Announcer(lambda: completions)
     breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
@@ -82,6 +85,7 @@ def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerPa
         )
     finally:
         _close(reviews, uploads, completions)
+        kernel.close()
 
 
 class _Announcer:
@@ -116,9 +120,14 @@ def _threads(settings: Settings) -> int:
     return settings.threads or os.cpu_count() or 1
 
 
-def _models(settings: Settings) -> ModelStore:
+def _kernel() -> KernelCache:
+    """Return the supply of compiled code; it starts to compile at the first use where the cache has none."""
+    return KernelCache(default_folder(os.environ))
+
+
+def _models(settings: Settings, kernel: KernelCache) -> ModelStore:
     objects = connect.open_objects(settings.models, timeout_s=settings.storage_timeout_s)
-    return ModelStore(objects, check_every_s=settings.model_check_s, now=time.monotonic)
+    return ModelStore(objects, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel)
 
 
 def _dispatcher(
