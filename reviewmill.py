@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emulator.demo:main", "run the whole job on this machine and prove it"),
@@ -95,7 +96,9 @@ def main() -> int:
 
 def _print_any_text() -> None:
     """Let reviews in any script be printed: as UTF-8 into files and pipes, with escapes on a terminal without it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if sys.stdout is None:  # closed by whoever started us (`>&-`)
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    elif isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")
         else:

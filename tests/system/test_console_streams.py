@@ -50,3 +50,13 @@ def test_a_reader_that_has_gone_is_no_error(console: Console) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_closed_stdout_is_no_error(console: Console) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', *REVIEWMILL, "results", "--help"],
+        env=console.environment(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
