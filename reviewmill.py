@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("publisher.command:main", "send a review, a file of reviews, or a CSV to score"),
     "worker": ("worker.command:main", "score messages and uploaded CSVs until stopped"),
     "score": ("worker.score_file:main", "score a local file, without any cloud"),
+    "jobs": ("publisher.jobs_command:main", "list CSV jobs: state, rows, rejections, duration"),
     "results": ("publisher.results_command:main", "read predictions and rejections"),
     "verify": ("publisher.verify_command:main", "prove that every row is accounted for"),
     "redrive": ("publisher.redrive:main", "publish dead letters again to where they came from"),

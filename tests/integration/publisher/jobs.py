@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,7 +45,9 @@ class OneModel:
         )
 
 
-def run(cloud: LocalCloud, info: ObjectInfo, *, chunk_rows: int = 3) -> JobManifest:
+def run(
+    cloud: LocalCloud, info: ObjectInfo, *, chunk_rows: int = 3, stopping: Callable[[], bool] = lambda: False
+) -> JobManifest:
     """Run the job of an upload to its end."""
     return run_job(
         Upload(bucket_name(cloud.uploads.uri), info.name, info.generation),
@@ -53,6 +55,7 @@ def run(cloud: LocalCloud, info: ObjectInfo, *, chunk_rows: int = 3) -> JobManif
         JobRules(chunk_rows=chunk_rows, max_rejections=0.9),
         publish_completion=lambda _: None,
         clock=time.monotonic,
+        stopping=stopping,
     )
 
 
