@@ -73,12 +73,13 @@ def encode(texts: Sequence[str], sizes: NDArray[np.int64], *, lowercase: bool) -
     joined and encoded at once. Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
     """
     ascii_flags = list(map(str.isascii, texts))
-    if not all(ascii_flags):
-        texts, sizes = list(texts), sizes.copy()
-        for number, is_ascii in enumerate(ascii_flags):
-            if not is_ascii:
-                texts[number] = _as_bytes(texts[number], lowercase=lowercase)
-                sizes[number] = len(texts[number])
+    others = ascii_flags.count(False)
+    if others:
+        texts, sizes, number = list(texts), sizes.copy(), -1
+        for _ in range(others):
+            number = ascii_flags.index(False, number + 1)  # a loop over all texts would cost more than the encoding
+            texts[number] = _as_bytes(texts[number], lowercase=lowercase)
+            sizes[number] = len(texts[number])
     source = "".join([*texts, _PADDING]).encode("latin-1")
     return Block(source, _accumulate(sizes), len(source), int(sizes.max(initial=0)))
 

@@ -150,16 +150,18 @@ def weigh_double(model: Pointer, scratch: Pointer, size: int) -> None:
         column = columns[number] + 0
         weights[number] = term_frequency[counts[column]] * rows[column * row]
         counts[column] = 0
-    if model[at.NORM] == 0:
-        return
+    norm = model[at.NORM]
     total = 0.0
-    for number in range(size):
-        total += weights[number] * weights[number] if model[at.NORM] == _L2 else abs(weights[number])
-    if total == 0.0:
-        return
-    divisor = math.sqrt(total) if model[at.NORM] == _L2 else total
-    for number in range(size):
-        weights[number] /= divisor
+    if norm == _L2:
+        for number in range(size):
+            total += weights[number] * weights[number]
+        total = math.sqrt(total)
+    elif norm == _L1:
+        for number in range(size):
+            total += abs(weights[number])
+    if total != 0.0:
+        for number in range(size):
+            weights[number] /= total
 
 
 @helper
