@@ -110,7 +110,8 @@ def encode_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
 
 def has_contextual(block: Block) -> bool:
     """Say whether a block holds a capital sigma, which the kernel cannot lower."""
-    return _CONTEXTUAL_BYTES in _content(block)
+    content = _content(block)
+    return _CONTEXTUAL_BYTES[0] in content and _CONTEXTUAL_BYTES in content  # one byte is found ten times as fast
 
 
 def decode(block: Block) -> list[str]:
