@@ -11,10 +11,10 @@ from publisher.console import DONE, NOT_DONE, NotDone, finish, say
 from publisher.doors import open_bucket
 from publisher.formats import FORMATS, REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
 from publisher.options import at_least_one, new_parser
-from publisher.stored_jobs import PREDICTIONS, StoredJob, which_job
+from publisher.stored_jobs import StoredJob, which_job
 from schemas.jobs import JobManifest
 from schemas.outcomes import Rejection
-from worker.core.csv_output import RESULT_COLUMNS
+from worker.core.output_lines import RESULT_COLUMNS
 from worker.settings import Settings, load_settings
 
 PROG = "reviewmill results job"
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
                 table_columns=("row", "line", *REJECTION_COLUMNS[1:]),
                 limit=options.limit,
             )
-        elif options.format == "csv" and options.limit is None:
+        elif options.limit is None and job.predictions_name().endswith(f".{options.format}"):
             _copy(job)
         else:
             _show_predictions(job, options)
@@ -70,9 +70,9 @@ def finished(job: StoredJob) -> JobManifest:
 
 
 def _copy(job: StoredJob) -> None:
-    """Print predictions.csv as it is stored."""
+    """Print the predictions as they are stored."""
     sys.stdout.flush()
-    for chunk in job.chunks(PREDICTIONS):
+    for chunk in job.chunks(job.predictions_name()):
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
 

@@ -23,6 +23,7 @@ from worker.core.reading import read_lines
 from worker.settings import Settings
 
 PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
+PREDICTIONS_JSONL = "predictions.jsonl"
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_PREDICTION_BYTES = 8 * 1024 * 1024
@@ -59,14 +60,37 @@ class StoredJob:
         """Return the record of a part, None while it is not done."""
         return self._document(part_object(self.job, number, "json"), PartRecord)
 
+    def predictions_name(self) -> str:
+        """Return the name of the object that holds the predictions, in the format that the job was asked for."""
+        spec = self.spec()
+        return PREDICTIONS_JSONL if spec is not None and spec.output.format == "jsonl" else PREDICTIONS
+
     def predictions(self) -> Iterator[list[str]]:
-        """Yield the records of predictions.csv, the header first; nothing where the object is not there."""
+        """Yield the records of the predictions as text, the columns' names first; nothing where there is no object."""
+        if self.predictions_name() == PREDICTIONS_JSONL:
+            return self._json_predictions()
+        return self._csv_predictions()
+
+    def _csv_predictions(self) -> Iterator[list[str]]:
         chunks = self.chunks(PREDICTIONS)
         for record in RecordReader(chunks, delimiter=b",", quote=b'"', limit=_MAX_PREDICTION_BYTES):
             try:
                 yield split_fields(record, ",", "utf-8")
             except InvalidInput as error:
                 raise NotDone(f"{self.uri(PREDICTIONS)} is damaged at line {record.line}: {error.reason}") from None
+
+    def _json_predictions(self) -> Iterator[list[str]]:
+        named = False
+        decoder = msgspec.json.Decoder(dict[str, str | int | float | None])
+        try:
+            for line in read_lines(self.chunks(PREDICTIONS_JSONL), max_bytes=_MAX_PREDICTION_BYTES):
+                cells = decoder.decode(line)
+                if not named:
+                    yield list(cells)
+                    named = True
+                yield ["" if cell is None else str(cell) for cell in cells.values()]
+        except (msgspec.DecodeError, ValueError) as error:
+            raise NotDone(f"{self.uri(PREDICTIONS_JSONL)} is damaged: {error}.") from None
 
     def rejections(self) -> Iterator[Rejection]:
         """Yield the rejections of the job; nothing where the object is not there."""

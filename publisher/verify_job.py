@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cloud.crc import Checksum
 from cloud.objects import ObjectNotFound
@@ -12,10 +12,12 @@ from publisher.results_job import finished
 from publisher.stored_jobs import StoredJob, bucket_name
 from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, Source
-from worker.core.csv_output import RESULT_COLUMNS, result_columns
+from worker.core.csv_cells import safe_cell
 from worker.core.ledger import Account
 from worker.core.ledger_jobs import JobLedger, manifest_faults
 from worker.core.naming import job_id
+from worker.core.output_lines import RESULT_COLUMNS, output_columns
+from worker.core.output_options import kept_columns
 from worker.core.rows import Row, open_rows
 from worker.settings import Settings
 
@@ -63,6 +65,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
     source = spec.source
     seen = Checksum()
     size = 0
+    cells = _repeated(spec)
 
     def noted(chunks: Iterator[bytes]) -> Iterator[bytes]:
         nonlocal size
@@ -78,7 +81,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
             chunks = noted(uploads.stream(source.object, generation=source.generation))
             reader = open_rows(chunks, spec.dialect)
             for item in reader:
-                ledger.expect(item.row, item.fields if isinstance(item, Row) else None)
+                ledger.expect(item.row, cells(item.fields) if isinstance(item, Row) else None)
         except ObjectNotFound:
             raise NotDone(
                 f"The upload {source.object}#{source.generation} is gone from {uri}: its rows cannot be recounted."
@@ -86,6 +89,14 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
         except InvalidInput as error:
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
     return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
+
+
+def _repeated(spec: JobSpec) -> Callable[[list[str]], list[str]]:
+    """Return what tells which cells of a row the predictions repeat, and how."""
+    kept = kept_columns(spec.output, spec.header)
+    if spec.output.format == "csv" and spec.output.formulas == "safe":
+        return lambda fields: [safe_cell(fields[place]) for place in kept]
+    return lambda fields: [fields[place] for place in kept]
 
 
 def _source_faults(source: Source, size: int, checksum: str, *, header_holds: bool) -> list[str]:
@@ -101,7 +112,7 @@ def _source_faults(source: Source, size: int, checksum: str, *, header_holds: bo
 def _note_predictions(ledger: JobLedger, spec: JobSpec, stored: StoredJob) -> list[str]:
     """Note every stored prediction, and return what is wrong with the object as a whole."""
     records = stored.predictions()
-    columns = [*spec.header.columns, *result_columns(spec.header.columns)]
+    columns = output_columns(spec)
     header = next(records, None)
     if header is None:
         return []
@@ -113,8 +124,8 @@ def _note_predictions(ledger: JobLedger, spec: JobSpec, stored: StoredJob) -> li
         elif not _is_probability(record[_PROBABILITY]):
             ledger.stranger(int(record[_ROW]), "a prediction whose probability is not in 0..1")
         else:
-            ledger.predicted(int(record[_ROW]), record[: len(spec.header.columns)], record[_LABEL])
-    return [] if header == columns else ["The header of predictions.csv is not the one of the job's spec."]
+            ledger.predicted(int(record[_ROW]), record[: -len(RESULT_COLUMNS)], record[_LABEL])
+    return [] if header == columns else ["The columns of the predictions are not those of the job's spec."]
 
 
 def _is_probability(cell: str) -> bool:

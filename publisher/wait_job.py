@@ -6,7 +6,7 @@ import time
 
 from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
-from publisher.stored_jobs import MANIFEST, PREDICTIONS, REJECTIONS, StoredJob
+from publisher.stored_jobs import MANIFEST, StoredJob
 from schemas.jobs import JobManifest
 
 _FIRST_PAUSE_S = 0.1
@@ -42,10 +42,8 @@ def print_job(job: StoredJob, manifest: JobManifest) -> int:
     """Print counts and places of a job's results; return the exit status that they deserve."""
     counts = manifest.counts
     print(f"rows {counts.rows:,} = predictions {counts.predictions:,} + rejections {counts.rejections:,}")
-    written = {item.name.rpartition("/")[2] for item in manifest.objects}
-    for name in (PREDICTIONS, REJECTIONS):
-        if name in written:
-            print(f"{name.partition('.')[0]:<12}{job.uri(name)}")
+    for name in (item.name.rpartition("/")[2] for item in manifest.objects):
+        print(f"{name.partition('.')[0]:<12}{job.uri(name)}")
     print(f"{'manifest':<12}{job.uri(MANIFEST)}", flush=True)
     if manifest.state == "done":
         return DONE

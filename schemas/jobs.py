@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.models import Sha256, Version
+from schemas.models import Profile, Sha256, Version
+from schemas.report import PartReport
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -46,6 +47,16 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_line: Annotated[int, msgspec.Meta(ge=1)]
 
 
+class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How predictions are written; fixed at the job's start."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+    formulas: Literal["safe", "keep"] = "safe"
+    """Whether cells that a spreadsheet would run get an apostrophe in front. JSON lines keep them."""
+    columns: list[str] | None = None
+    """The file's columns that are repeated, in the file's order; null for all, an empty list for none."""
+
+
 class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`jobs/<id>/spec.json`: create-only; every worker on the job follows the first one written."""
 
@@ -59,6 +70,9 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
     max_rejections: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """A share below 1, or a count from 1 on; null for no limit."""
+    output: Output = Output()
+    profile: Profile | None = None
+    """What held-out rows looked like under the model, for the report; null where it is not known."""
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +106,8 @@ class PartRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Predictions by label."""
     codes: dict[str, int]
     """Rejections by code."""
+    report: PartReport | None = None
+    """What the part adds to the job's report; null in parts of releases without one."""
 
 
 class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

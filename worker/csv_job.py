@@ -17,6 +17,7 @@ from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
 from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.naming import job_id, job_object
+from worker.core.output_options import output_options
 from worker.core.rows import Place, first_place
 from worker.core.scorer import Scores
 from worker.csv_attempts import Attempts, JobStopping
@@ -160,6 +161,8 @@ class _Job:
             header=header,
             chunk_rows=self._rules.chunk_rows,
             max_rejections=options.max_rejections,
+            output=output_options(info.metadata, header),
+            profile=self._model.profile,
         )
 
     def _work(self, spec: JobSpec) -> None:
@@ -197,7 +200,7 @@ class _Job:
         if isinstance(step, PartRecord):
             return None
         with self._meter.phase("format"):
-            return step.builder.finish(self._score_texts)
+            return step.builder.finish(self._score_texts, self._model.explain if self._model else None)
 
     def _score_texts(self, texts: Sequence[str]) -> Scores:
         assert self._model is not None

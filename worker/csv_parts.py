@@ -20,11 +20,14 @@ from worker.core.rows import Place
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
 PREDICTIONS = "predictions.csv"
+PREDICTIONS_JSONL = "predictions.jsonl"
 REJECTIONS = "rejections.jsonl"
 
 CSV_TYPE = "text/csv; charset=utf-8"
 JSONL_TYPE = "application/x-ndjson"
 JSON_TYPE = "application/json"
+
+_JSONL_PART = "predictions.jsonl"
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 
@@ -100,7 +103,8 @@ class JobStore:
 
     def write_part(self, number: int, content: PartContent, *, place: Place, last: bool) -> PartRecord:
         """Write a part's data, then the record that vouches for it."""
-        objects = [self._write(part_object(self.job, number, "csv"), content.predictions, CSV_TYPE)]
+        suffix, content_type = ("csv", CSV_TYPE) if content.format == "csv" else (_JSONL_PART, JSONL_TYPE)
+        objects = [self._write(part_object(self.job, number, suffix), content.predictions, content_type)]
         for piece, data in enumerate(content.rejections):
             suffix = "rejections.jsonl" if piece == 0 else f"rejections-{piece}.jsonl"
             objects.append(self._write(part_object(self.job, number, suffix), data, JSONL_TYPE))
@@ -114,22 +118,24 @@ class JobStore:
             last=last,
             labels=content.labels,
             codes=content.codes,
+            report=content.report,
         )
         self._write(part_object(self.job, number, "json"), encode(record), JSON_TYPE)
         return record
 
     def compose(self, parts: list[str]) -> list[StoredObject]:
         """Join the parts' objects into the job's, without moving their bytes."""
-        joined = []
-        for name, ending, content_type in ((PREDICTIONS, ".csv", CSV_TYPE), (REJECTIONS, ".jsonl", JSONL_TYPE)):
-            target = job_object(self.job, name)
-            sources = [part for part in parts if part.endswith(ending)]
-            if sources:
-                info = self._results.compose(sources, target, content_type=content_type)
-                joined.append(_stored(info))
-            else:
-                joined.append(self._write(target, b"", content_type))
-        return joined
+        predictions = [part for part in parts if part.endswith((".csv", _JSONL_PART))]
+        rejections = [part for part in parts if part.endswith(".jsonl") and not part.endswith(_JSONL_PART)]
+        lines = predictions[:1] != [] and predictions[0].endswith(_JSONL_PART)
+        name, content_type = (PREDICTIONS_JSONL, JSONL_TYPE) if lines else (PREDICTIONS, CSV_TYPE)
+        return [self._join(name, predictions, content_type), self._join(REJECTIONS, rejections, JSONL_TYPE)]
+
+    def _join(self, name: str, sources: list[str], content_type: str) -> StoredObject:
+        target = job_object(self.job, name)
+        if not sources:
+            return self._write(target, b"", content_type)
+        return _stored(self._results.compose(sources, target, content_type=content_type))
 
     def _write(self, name: str, data: bytes, content_type: str) -> StoredObject:
         return _stored(put_once(self._results, name, data, content_type=content_type))

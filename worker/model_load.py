@@ -8,8 +8,8 @@ from typing import Literal
 
 from cloud.objects import ObjectNotFound, Objects, TransientError
 from schemas.errors import InvalidInput
-from schemas.models import MAX_MANIFEST_BYTES, ModelManifest
-from worker.core.compiled import InvalidModel, unpack
+from schemas.models import MAX_MANIFEST_BYTES, ModelManifest, Profile
+from worker.core.compiled import CompiledModel, InvalidModel, unpack
 from worker.core.kernel import KernelSupply
 from worker.core.model_files import (
     CANONICAL,
@@ -22,6 +22,7 @@ from worker.core.model_files import (
     sha256,
 )
 from worker.core.naming import model_file
+from worker.core.report_part import Explain
 from worker.core.scorer import Scores
 
 Path = Literal["compiled", "scikit-learn"]
@@ -50,6 +51,13 @@ class LoadedModel:
     path: Path
     """Which code scores: ours from plain arrays, or scikit-learn for what has no compiled form."""
     scorer: Scorer
+    profile: Profile | None = None
+    """What held-out rows looked like under the model."""
+
+    @property
+    def explain(self) -> Explain | None:
+        """What tells which terms counted for what; None for what has no compiled form."""
+        return self.scorer.explain if isinstance(self.scorer, CompiledModel) else None
 
     def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
         """Return the scores of the texts, in their order. `threads` is a maximum."""
@@ -79,7 +87,7 @@ def load_version(
             f"Version {version} of {name} in {objects.uri} is refused: {error.reason}. "
             "Train or upload it again, or promote another version."
         ) from error
-    return LoadedModel(name, version, sha256(data), scorer.labels, path, scorer)
+    return LoadedModel(name, version, sha256(data), scorer.labels, path, scorer, manifest.profile)
 
 
 def unknown_version(name: str) -> InvalidInput:

@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", metavar="FILE", type=Path, help="where the predictions go (default: stdout)")
     parser.add_argument("--rejections", metavar="FILE", type=Path, help="where the rejections go, as JSON lines")
+    parser.add_argument(
+        "--keep-formulas", action="store_true", help="leave cells of a CSV alone that a spreadsheet would run"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a row was rejected")
     reading = parser.add_argument_group("how a CSV is read")
     reading.add_argument("--text-column", metavar="NAME", help="column of the texts (default: text)")
@@ -106,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.model or options.version or not _is_jsonl(options.file):
             models.resolve(options.model, options.version)
         predictions = stack.enter_context(_sink(options.output))
-        writer = open_writer(_format(options), reviews.columns, predictions)
+        writer = open_writer(_format(options), reviews.columns, predictions, keep_formulas=options.keep_formulas)
         rejections = stack.enter_context(_sink(options.rejections)) if options.rejections else None
         report = _Report(rejections)
         for outcome in score_rows(reviews.items, models, wanted):

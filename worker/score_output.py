@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import BinaryIO, Literal, Protocol
 
 from schemas.codec import encode
-from worker.core.csv_output import CsvLines, result_columns
+from worker.core.csv_cells import csv_line, number_cells, safe_cell
+from worker.core.output_lines import result_columns
 from worker.score_rows import Predicted
 
 Format = Literal["csv", "jsonl", "table"]
@@ -27,32 +28,34 @@ class Writer(Protocol):
         """Write what was kept back."""
 
 
-def open_writer(kind: Format, columns: Sequence[str], stream: BinaryIO) -> Writer:
-    """Return the writer of a format."""
+def open_writer(kind: Format, columns: Sequence[str], stream: BinaryIO, *, keep_formulas: bool = False) -> Writer:
+    """Return the writer of a format. Cells that a spreadsheet would run are made safe unless they are to be kept."""
     if kind == "csv":
-        return CsvWriter(columns, stream)
+        return CsvWriter(columns, stream, keep_formulas=keep_formulas)
     return JsonlWriter(stream) if kind == "jsonl" else TableWriter(stream)
 
 
 class CsvWriter:
     """The file's columns and ours: the same bytes as `predictions.csv` of a CSV job."""
 
-    def __init__(self, columns: Sequence[str], stream: BinaryIO) -> None:
-        self._lines = CsvLines()
+    def __init__(self, columns: Sequence[str], stream: BinaryIO, *, keep_formulas: bool) -> None:
+        self._cell = str if keep_formulas else safe_cell
         self._stream = stream
-        self._put([*columns, *result_columns(columns)])
+        names = [self._cell(name) for name in columns]
+        self._put([*names, *result_columns(names)])
 
     def write(self, predicted: Predicted) -> None:
         """Write one row."""
         one = predicted.prediction
-        probability = "" if one.probability is None else repr(one.probability)
-        self._put([*predicted.review.cells, str(one.row), one.label, probability, one.model, one.version])
+        probability = "" if one.probability is None else number_cells([one.probability])[0]
+        cells = [self._cell(cell) for cell in predicted.review.cells]
+        self._put([*cells, str(one.row), one.label, probability, one.model, one.version])
 
     def finish(self) -> None:
         """Keep nothing back."""
 
     def _put(self, cells: list[str]) -> None:
-        self._stream.write(f"{self._lines.line(cells)}\n".encode())
+        self._stream.write(f"{csv_line(cells)}\n".encode())
 
 
 class JsonlWriter:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from cloud.objects import MAX_PUT_BYTES
 from schemas.jobs import Counts, Dialect, Header, JobSpec, Source
 from worker.core.bisect_rows import Failure, Scored, score_each
-from worker.core.csv_output import MAX_OBJECT_BYTES, CsvLines, PartBuilder, result_columns
+from worker.core.csv_cells import csv_line, most_bytes
+from worker.core.csv_output import MAX_OBJECT_BYTES, PartBuilder
+from worker.core.output_lines import result_columns
 from worker.core.rows import BadRow, Row, open_rows
 from worker.core.scorer import Scores
 
@@ -60,7 +62,8 @@ def test_our_columns_get_other_names_where_the_file_has_them() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9), min_size=1))
 def test_a_line_reads_back_as_its_cells(cells: list[str]) -> None:
-    line = CsvLines().line(cells)
+    line = csv_line(cells)
+    assert len(line.encode()) <= most_bytes(cells)
     assert list(csv.reader(io.StringIO(line + "\n", newline=""), strict=True)) == [cells]
     header = ",".join(f"c{number}" for number in range(len(cells)))
     dialect = Dialect(text_column="c0")

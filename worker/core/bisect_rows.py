@@ -25,8 +25,28 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What became of neighbouring texts: scores for all of them, or the failure of one."""
+
+    texts: Sequence[str]
+    outcome: Scores | Failure
+
+
 def score_each(score: Callable[[Sequence[str]], Scores], texts: Sequence[str]) -> list[Scored | Failure]:
-    """Return what became of each text, in order.
+    """Return what became of each text, in order; see `score_blocks`."""
+    outcomes: list[Scored | Failure] = []
+    for block in score_blocks(score, texts):
+        if isinstance(block.outcome, Failure):
+            outcomes.append(block.outcome)
+        else:
+            scores = block.outcome
+            outcomes += [Scored(label, scores.confidence(i)) for i, label in enumerate(scores.labels)]
+    return outcomes
+
+
+def score_blocks(score: Callable[[Sequence[str]], Scores], texts: Sequence[str]) -> list[Block]:
+    """Return what became of the texts, in order and in as few blocks as there can be.
 
     One call of `score` where nothing fails. Each failing row among n costs about 2·log2(n) more calls. Running out
     of memory is no row's fault and is raised.
@@ -35,17 +55,16 @@ def score_each(score: Callable[[Sequence[str]], Scores], texts: Sequence[str]) -
         return []
     try:
         scores = score(texts)
-        labels = scores.labels
-        if len(labels) != len(texts):
-            raise ValueError(f"{len(labels)} scores for {len(texts)} texts")
+        if len(scores) != len(texts):
+            raise ValueError(f"{len(scores)} scores for {len(texts)} texts")
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever scoring raises on a row, its neighbours must be scored
         if len(texts) == 1:
-            return [_failure(error)]
+            return [Block(texts, _failure(error))]
         middle = len(texts) // 2
-        return score_each(score, texts[:middle]) + score_each(score, texts[middle:])
-    return [Scored(label, scores.confidence(i)) for i, label in enumerate(labels)]
+        return score_blocks(score, texts[:middle]) + score_blocks(score, texts[middle:])
+    return [Block(texts, scores)]
 
 
 def _failure(error: Exception) -> Failure:

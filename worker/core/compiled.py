@@ -20,6 +20,7 @@ from worker.core.compiled_layout import Layout, read_layout
 from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_texts import ArrowStrings
+from worker.core.report_terms import term_contributions
 from worker.core.scorer import Classifier, Scores, join_scores
 from worker.core.scorer_linear import Linear
 from worker.core.scorer_tree import Tree
@@ -78,6 +79,10 @@ class CompiledModel:
         sizes = kernel_texts.measure(texts)
         parts = [self._paths.features(texts, sizes, *block) for block in kernel_texts.slices(sizes)]
         return join_matrices(parts, len(self._layout.terms), self._layout.weighting.dtype)
+
+    def explain(self, texts: Sequence[str], counts: Sequence[int]) -> dict[str, dict[str, int]]:
+        """Return which terms of the texts added what to each label's decision value; see `term_contributions`."""
+        return term_contributions(self._layout, self.transform(texts), counts)
 
     def _score_run(self, texts: Sequence[str]) -> Scores:
         sizes = kernel_texts.measure(texts)

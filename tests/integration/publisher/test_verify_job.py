@@ -222,3 +222,47 @@ def test_results_in_each_format(
     assert [row["row"] for row in rejected] == [4, 6]
     assert results(["job", manifest.job, "--rejections"]) == 0
     assert b"empty_text" in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"columns": "none"},
+        {"columns": "text"},
+        {"formulas": "keep"},
+        {"output": "jsonl"},
+        {"output": "jsonl", "columns": "id"},
+    ],
+    ids=str,
+)
+def test_a_job_is_verified_by_the_options_it_was_asked_for(
+    local_cloud: LocalCloud, metadata: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = b"id,text\n-1,=good()\n2,bad\n"
+    info = local_cloud.uploads.put("wish.csv", data, content_type="text/csv", if_generation=0, metadata=metadata)
+    manifest = run(local_cloud, info)
+    assert verify([manifest.job]) == 0
+    assert counts(capsys.readouterr().out)["predicted"] == 2
+    kind = metadata.get("output", "csv")
+    tamper(
+        local_cloud,
+        manifest,
+        f"predictions.{kind}",
+        lambda old: old.replace(
+            b'"row":2' if kind == "jsonl" else b"2,bad,0.75", b'"row":1' if kind == "jsonl" else b"1,bad,0.75", 1
+        ),
+    )
+    assert verify([manifest.job]) == 1
+    assert counts(capsys.readouterr().out)["missing"] == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_changed_cell_of_a_made_safe_row_is_found(
+    local_cloud: LocalCloud, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = b"id,text\n1,=good()\n2,bad\n"
+    info = local_cloud.uploads.put("c.csv", data, content_type="text/csv", if_generation=0, metadata={"output": kind})
+    manifest = run(local_cloud, info)
+    tamper(local_cloud, manifest, f"predictions.{kind}", lambda old: old.replace(b"=good()", b"=g00d()"))
+    assert verify([manifest.job]) == 1
+    assert counts(capsys.readouterr().out)["unexpected"] == 1

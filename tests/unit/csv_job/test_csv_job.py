@@ -36,7 +36,7 @@ def test_a_prediction_has_the_files_columns_and_ours() -> None:
     world.run(upload)
     assert world.stored(upload)["predictions.csv"].decode() == (
         "id,text,label,row,reviewmill_label,probability,model,version\n"
-        '"7","a ""b"", c\r\ndd","=x",1,even,0.75,logistic_regression,v1\n'
+        '7,"a ""b"", c\r\ndd",\'=x,1,even,0.75,logistic_regression,v1\n'
         '8,odd,y,2,"odd, ""very""",0.9,logistic_regression,v1\n'
     )
 

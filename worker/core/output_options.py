@@ -1,0 +1,56 @@
+"""What the uploader asks for of a job's predictions: their format, the columns that are repeated, formula cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from schemas.errors import InvalidInput
+from schemas.jobs import Header, Output
+
+
+def output_options(metadata: Mapping[str, str], header: Header) -> Output:
+    """Read the options of the uploaded object's metadata.
+
+    Keys: `output` (`csv` or `jsonl`), `formulas` (`safe` or `keep`), `columns` (`all`, `none`, or names with commas
+    between them). Raises InvalidInput: `invalid_metadata`, or `missing_column` for a column that the file lacks.
+    """
+    form: Literal["csv", "jsonl"] = "csv"
+    formulas: Literal["safe", "keep"] = "safe"
+    if "output" in metadata:
+        form = "jsonl" if _one_of(metadata, "output", ("csv", "jsonl")) == "jsonl" else "csv"
+    if "formulas" in metadata:
+        formulas = "keep" if _one_of(metadata, "formulas", ("safe", "keep")) == "keep" else "safe"
+    return Output(format=form, formulas=formulas, columns=_columns(metadata.get("columns", "all"), header.columns))
+
+
+def kept_columns(output: Output, header: Header) -> list[int]:
+    """Return the places of the file's columns that are repeated, in the file's order."""
+    if output.columns is None:
+        return list(range(len(header.columns)))
+    wanted = set(output.columns)
+    return [place for place, name in enumerate(header.columns) if name in wanted]
+
+
+def _one_of(metadata: Mapping[str, str], key: str, known: tuple[str, str]) -> str:
+    value = metadata[key].lower()
+    if value not in known:
+        raise InvalidInput(
+            "invalid_metadata", f"'{key}' must be {known[0]} or {known[1]}. Upload the file again with other metadata."
+        )
+    return value
+
+
+def _columns(value: str, header: Sequence[str]) -> list[str] | None:
+    if value.lower() == "all":
+        return None
+    if value.lower() == "none":
+        return []
+    wanted = {name.strip() for name in value.split(",")}
+    missing = sorted(wanted - set(header))
+    if missing:
+        raise InvalidInput(
+            "missing_column",
+            f"'columns' names {', '.join(missing)}, which the file does not have. It has: {', '.join(header[:50])}.",
+        )
+    return [name for name in dict.fromkeys(header) if name in wanted]
