@@ -1,8 +1,9 @@
 """Cloud Functions entry points, where functions-framework looks first."""
 
+import worker.function
 from worker.function import classify, score_message, score_upload
-from worker.function_errors import answer_errors_briefly
 
 __all__ = ["classify", "score_message", "score_upload"]
 
-answer_errors_briefly()
+# functions-framework runs this file in the context of the application that it is about to serve.
+worker.function.protect_current_app()

@@ -19,19 +19,32 @@ from schemas.errors import InvalidInput
 from schemas.events import decode_push, is_notification, upload_from_cloud_event
 from schemas.requests import MAX_REQUEST_BYTES, decode_classify
 from worker.core.envelope import Envelope, normal_time
+from worker.function_door import NotStored, error_body, protect
 from worker.wiring import FunctionParts, build_function
 
 WELCOME = "Welcome to Classifier"
-
-
-class NotStored(Exception):  # noqa: N818 - a fact that the platform turns into a retry
-    """The outcome of an event is not durable yet: it must be delivered again."""
 
 
 @lru_cache(maxsize=1)
 def _parts() -> FunctionParts:
     """Return the function's parts, made at the first request and kept for the life of the instance."""
     return build_function()
+
+
+def protect_current_app() -> None:
+    """Put limits, JSON errors and, for the functions that events call, the check of the caller around the app.
+
+    Does nothing outside of an application's context: where only the functions are imported.
+    """
+    if flask.has_app_context():
+        called_by_events = flask.current_app.name in {"score_message", "score_upload"}
+        protect(flask.current_app, _push_refusal if called_by_events else lambda _request: None)
+
+
+def _push_refusal(request: flask.Request) -> str | None:
+    """Return why a push is refused, where pushes must prove who they are from and this one does not."""
+    verifier = _parts().push_verifier
+    return verifier.refusal(request.headers.get("Authorization")) if verifier else None
 
 
 @functions_framework.cloud_event
@@ -92,10 +105,13 @@ def _plain(answer: dict[str, Any]) -> str:
 
 
 def _error(status: int, code: str, reason: str) -> flask.Response:
-    body = msgspec.json.encode({"error": {"code": code, "reason": reason}})
-    return flask.Response(body, status=status, mimetype="application/json")
+    return flask.Response(error_body(code, reason), status=status, mimetype="application/json")
 
 
 def _json(data: Any) -> bytes:  # noqa: ANN401 - the SDK leaves an event's data untyped
-    """Return an event's data as JSON bytes again, for the strict decoder."""
-    return data if isinstance(data, bytes) else msgspec.json.encode(data)
+    """Return an event's data as JSON bytes again, for the strict decoder. Raises InvalidInput."""
+    try:
+        return data if isinstance(data, bytes) else msgspec.json.encode(data)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        # What the SDK's lenient parser lets through: huge numbers, halves of surrogate pairs, deep nesting.
+        raise InvalidInput("invalid_event", "The event's data is no plain JSON. Send it unchanged.") from None

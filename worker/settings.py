@@ -153,6 +153,21 @@ class Settings:
         "REVIEWMILL_STORAGE_TIMEOUT_S", 8.0, "Deadline of one storage operation with its retries.", _number(0.1, 120)
     )
     threads: int = _setting("REVIEWMILL_THREADS", 0, "Scoring threads; 0 for one per core.", _whole(0, 256))
+    push_audience: str = _setting(
+        "REVIEWMILL_PUSH_AUDIENCE",
+        "",
+        "Audience of the tokens that pushes to the event functions must carry; unset where the platform checks them.",
+        _text,
+    )
+    push_email: str = _setting(
+        "REVIEWMILL_PUSH_EMAIL", "", "Service account that those tokens must be of; needed with the audience.", _text
+    )
+    push_keys: str = _setting(
+        "REVIEWMILL_PUSH_KEYS",
+        "https://www.googleapis.com/oauth2/v1/certs",
+        "Where the keys are that those tokens are signed with.",
+        _text,
+    )
     log_level: str = _setting("REVIEWMILL_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", _text)
     production: bool = _setting(
         "REVIEWMILL_PRODUCTION", False, "Refuse to start when an emulator variable is set.", _flag
@@ -187,6 +202,10 @@ def _contradictions(settings: Settings, environment: Mapping[str, str]) -> list[
         )
     if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         faults.append(f"REVIEWMILL_LOG_LEVEL={settings.log_level!r} must be DEBUG, INFO, WARNING or ERROR.")
+    if bool(settings.push_audience) != bool(settings.push_email):
+        faults.append("REVIEWMILL_PUSH_AUDIENCE and REVIEWMILL_PUSH_EMAIL go together: set both, or neither.")
+    if not settings.push_keys.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        faults.append(f"REVIEWMILL_PUSH_KEYS={settings.push_keys!r} must begin with https://.")
     host = environment.get("STORAGE_EMULATOR_HOST", "")
     if host and not host.startswith(("http://", "https://")):
         faults.append(f"STORAGE_EMULATOR_HOST={host!r} must begin with http://.")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cloud import connect
 from cloud.queue import Subscription, Topic
@@ -31,6 +32,9 @@ from worker.results import ResultsStore
 from worker.settings import Settings, load_settings
 from worker.subscriber import PullRules, PullWorker
 
+if TYPE_CHECKING:
+    from cloud.push_tokens import PushVerifier
+
 _COMPLETION_TIMEOUT_S = 10.0
 
 
@@ -40,6 +44,8 @@ class FunctionParts:
 
     models: ModelStore
     dispatcher: Dispatcher
+    push_verifier: PushVerifier | None
+    """Checks who pushes; None where the platform does, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,19 @@ def build_function(environ: Mapping[str, str] = os.environ) -> FunctionParts:
     models = _models(settings, _kernel())
     # Made at the first completion: the message path never imports the Pub/Sub client.
     announce = _Announcer(lambda: connect.open_topic(settings.project, settings.completions_topic))
-    return FunctionParts(models, _dispatcher(settings, models, announce))
+    return FunctionParts(models, _dispatcher(settings, models, announce), _push_verifier(settings))
+
+
+def _push_verifier(settings: Settings) -> PushVerifier | None:
+    if not settings.push_audience:
+        return None
+    # Only where it is used: it imports an HTTP client and cryptography.
+    from cloud.push_tokens import PushVerifier, fetch_keys_from  # noqa: PLC0415
+
+    fetch_keys = fetch_keys_from(settings.push_keys)
+    return PushVerifier(
+        audience=settings.push_audience, email=settings.push_email, fetch_keys=fetch_keys, now=time.monotonic
+    )
 
 
 @contextmanager

@@ -11,11 +11,15 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_every_setting_can_be_set() -> None:
     examples = {"True": "false", "False": "true", "0.5": "0.25"}
+    together = {"REVIEWMILL_PUSH_AUDIENCE", "REVIEWMILL_PUSH_EMAIL"}
     for variable, default, _ in describe_settings():
         value = examples.get(default) or ("7" if default.replace(".", "").isdigit() else "gs://other")
         if variable == "REVIEWMILL_LOG_LEVEL":
             value = "debug"
-        assert load_settings({variable: value}) != Settings(), variable
+        if variable == "REVIEWMILL_PUSH_KEYS":
+            value = "https://keys.example"
+        environment = dict.fromkeys(together if variable in together else {variable}, value)
+        assert load_settings(environment) != Settings(), variable
 
 
 def test_all_faults_are_reported_together() -> None:
