@@ -1,0 +1,173 @@
+"""Real worker processes against the embedded servers, whose faults the tests plan; classifiers are trained once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from cloud import connect
+from cloud.objects import Objects
+from emulator.provision import provision
+from emulator.pubsub.server import EmbeddedPubSub
+from emulator.storage.server import EmbeddedStorage
+from emulator.topology import plan
+from training.command import main as train
+from worker.settings import Settings
+
+PATIENCE_S = 200.0
+"""How long a test waits for what must happen: far longer than it takes, backoff of given-back messages included."""
+
+STOP_S = 10.0
+"""Cloud Run and Kubernetes kill a worker that takes longer; this is a promise, not patience."""
+
+
+class WorkerProcess:
+    """One `reviewmill worker`, its log in a file."""
+
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "reviewmill", "worker"], env=environment, stdout=file, stderr=file
+            )
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: "ready: pulling" in self.log() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log()
+
+    def stop(self) -> int:
+        """Ask it to stop and return its status; fails the test when it takes longer than it may."""
+        self.process.terminate()
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"it did not stop within {STOP_S} s:\n{self.log()}")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A running cloud with topics, subscriptions and buckets of one test's own."""
+
+    settings: Settings
+    pubsub: EmbeddedPubSub
+    storage: EmbeddedStorage
+    folder: Path
+    environment: dict[str, str]
+    started: list[WorkerProcess]
+
+    @property
+    def results(self) -> Objects:
+        return connect.open_objects(self.settings.results)
+
+    def start_worker(self, **environment: str) -> WorkerProcess:
+        log = self.folder / f"worker-{len(self.started)}.log"
+        self.started.append(WorkerProcess(log, {**self.environment, **environment}))
+        return self.started[-1]
+
+    def publish(self, count: int) -> Path:
+        """Publish so many reviews, and return the receipt."""
+        mark = uuid4().hex[:8]
+        reviews = self.folder / f"{mark}.jsonl"
+        lines = (
+            json.dumps({"text": f"review {number} is {'great' if number % 3 else 'bad'}"}) for number in range(count)
+        )
+        reviews.write_text("\n".join(lines) + "\n")
+        receipt = self.folder / f"{mark}.receipt.jsonl"
+        published = self.reviewmill("publish", "reviews", str(reviews), "--receipt", str(receipt))
+        assert published.returncode == 0, published.stderr
+        return receipt
+
+    def publish_raw(self, count: int, data: bytes) -> None:
+        topic = connect.open_topic(self.settings.project, self.settings.reviews_topic)
+        for future in [topic.publish(data, {}) for _ in range(count)]:
+            future.result(timeout=PATIENCE_S)
+        topic.close()
+
+    def reviewmill(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "reviewmill", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def lines(self, kind: str) -> int:
+        """Return how many lines are stored, repeated ones included."""
+        results = self.results
+        return sum(results.get(info.name)[0].count(b"\n") for info in results.listing(f"{kind}/"))
+
+    def verify(self, receipt: Path) -> None:
+        verified = self.reviewmill("verify", str(receipt))
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+    def wait_until_verified(self, receipt: Path) -> None:
+        wait_until(lambda: self.reviewmill("verify", str(receipt)).returncode == 0, every_s=1.0)
+        self.verify(receipt)
+
+
+def wait_until(done: Callable[[], bool], *, every_s: float = 0.05) -> None:
+    gives_up = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < gives_up, "it did not happen in time"
+        time.sleep(every_s)
+
+
+@dataclass(frozen=True)
+class Servers:
+    pubsub: EmbeddedPubSub
+    storage: EmbeddedStorage
+
+
+@pytest.fixture(scope="package")
+def servers() -> Iterator[Servers]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        EmbeddedPubSub() as pubsub,
+        EmbeddedStorage() as storage,
+    ):
+        patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
+        patch.setenv("STORAGE_EMULATOR_HOST", storage.url)
+        provision(plan(Settings()), os.environ, wait_s=PATIENCE_S)
+        assert train([]) == 0
+        yield Servers(pubsub, storage)
+
+
+@pytest.fixture
+def stream(servers: Servers, tmp_path: Path) -> Iterator[Stream]:
+    mark = uuid4().hex[:8]
+    names = {
+        "REVIEWMILL_REVIEWS_TOPIC": f"reviews-{mark}",
+        "REVIEWMILL_REVIEWS_SUBSCRIPTION": f"reviews-worker-{mark}",
+        "REVIEWMILL_RESULTS": f"gs://results-{mark}",
+    }
+    settings = replace(
+        Settings(),
+        reviews_topic=names["REVIEWMILL_REVIEWS_TOPIC"],
+        reviews_subscription=names["REVIEWMILL_REVIEWS_SUBSCRIPTION"],
+        results=names["REVIEWMILL_RESULTS"],
+    )
+    provision(plan(settings), os.environ, wait_s=PATIENCE_S)
+    made = Stream(settings, servers.pubsub, servers.storage, tmp_path, {**os.environ, **names}, [])
+    yield made
+    servers.storage.faults.clear()
+    for worker in made.started:
+        if worker.process.poll() is None:
+            worker.process.kill()
+            worker.process.wait()

@@ -1,0 +1,113 @@
+"""What a worker promises as a process: how it stops, shares, gives up. Every row is accounted for by `verify`."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+
+from cloud import connect
+from cloud.queue import Received
+from emulator.storage.faults import Delay
+
+from .conftest import Stream, wait_until
+
+STOPS = int(os.environ.get("REVIEWMILL_TEST_STOPS", "20"))
+"""At how many random moments the worker is stopped; `make test-faults` sets more."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 20 * STOPS)
+def test_a_stop_at_any_moment_takes_seconds_and_loses_nothing(stream: Stream) -> None:
+    seed = random.randrange(1_000_000)
+    moments = random.Random(seed)
+    receipt = stream.publish(20_000)
+    for number in range(STOPS):
+        worker = stream.start_worker()
+        if number % 4:  # else also while it starts
+            worker.wait_until_ready()
+        time.sleep(moments.uniform(0.0, 0.6 if number % 4 else 3.0))
+        # Killed by the signal itself only before its handler is there: nothing was pulled then.
+        assert worker.stop() in ({0} if number % 4 else {0, -15}), f"seed {seed}, stop {number}:\n{worker.log()}"
+    stream.start_worker()
+    stream.wait_until_verified(receipt)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_three_workers_share_a_subscription(stream: Stream) -> None:
+    workers = [stream.start_worker() for _ in range(3)]
+    for worker in workers:
+        worker.wait_until_ready()
+    receipt = stream.publish(20_000)
+    stream.wait_until_verified(receipt)
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+    # Nobody was killed, so nothing came twice.
+    assert stream.lines("reviews") == 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_stop_is_in_time_and_loses_nothing_while_storage_hangs(stream: Stream) -> None:
+    worker = stream.start_worker()
+    worker.wait_until_ready()
+    fault = stream.storage.faults.inject(Delay(40), method="POST", path="results-", count=None)
+    receipt = stream.publish(3_000)
+    wait_until(lambda: fault.fired > 0)
+    assert worker.stop() == 0, worker.log()
+    assert stream.lines("reviews") == 0
+    assert "were not done within" in worker.log()
+    stream.storage.faults.clear()
+    # All of it comes again: nothing was acknowledged before it was durable.
+    second = stream.start_worker()
+    stream.wait_until_verified(receipt)
+    assert second.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_slow_storage_slows_the_pulls(stream: Stream) -> None:
+    stream.storage.faults.inject(Delay(2), method="POST", path="results-", count=None)
+    receipt = stream.publish(10_000)
+    worker = stream.start_worker(REVIEWMILL_BUFFER_MESSAGES="2000", REVIEWMILL_THREADS="1")
+    wait_until(lambda: stream.lines("reviews") > 0)
+    # At most the buffer and one more batch are leased; the rest is free for another worker.
+    other = connect.open_subscription(stream.settings.project, stream.settings.reviews_subscription)
+    free: list[Received] = []
+    while len(free) < 3_000 and (batch := other.pull(1_000, timeout_s=5)):
+        free += batch
+    other.give_back([item.ack_id for item in free])
+    other.close()
+    assert len(free) >= 3_000
+    stream.storage.faults.clear()
+    stream.wait_until_verified(receipt)
+    assert worker.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_many_rejections_open_the_breaker(stream: Stream) -> None:
+    stream.publish_raw(20_000, b'{"txt": "a field of another name"}')
+    worker = stream.start_worker()
+    wait_until(lambda: worker.process.poll() is not None)
+    assert worker.process.returncode == 1, worker.log()
+    assert "messages were rejected, more than REVIEWMILL_BREAKER_SHARE=0.5 allows" in worker.log()
+    assert 1_000 <= stream.lines("rejections") < 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_watchdog_ends_a_worker_whose_work_hangs(stream: Stream) -> None:
+    fault = stream.storage.faults.inject(Delay(60), method="POST", path="results-", count=None)
+    receipt = stream.publish(100)
+    worker = stream.start_worker(REVIEWMILL_WATCHDOG_S="2", REVIEWMILL_STORAGE_TIMEOUT_S="100")
+    wait_until(lambda: worker.process.poll() is not None)
+    assert worker.process.returncode == 1, worker.log()
+    assert "REVIEWMILL_WATCHDOG_S=2" in worker.log()
+    assert fault.fired > 0
+    stream.storage.faults.clear()
+    second = stream.start_worker()
+    stream.wait_until_verified(receipt)
+    assert second.stop() == 0
