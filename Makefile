@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-score schemas requirements clean
+.PHONY: help setup demo test lint format bench bench-score bench-stream schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ bench: $(STAMP) ## measure the main job beside a plain script (about five minute
 
 bench-score: $(STAMP) ## measure the scorer beside scikit-learn and wc
 	@$(BIN)/python -m benchmarks.bench_score
+
+bench-stream: $(STAMP) ## measure the pull worker beside plain subscribers (about five minutes)
+	@$(BIN)/python -m benchmarks.bench_stream
 
 schemas: $(STAMP) ## write schemas/v1/*.schema.json anew from the types
 	@$(BIN)/python -m schemas.generate
