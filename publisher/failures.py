@@ -1,4 +1,4 @@
-"""What could not be published: a file that can be fed again, and beside it why each line is there."""
+"""What could not be published: files that can be fed again, and beside them why each line is there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from publisher.console import say
+from publisher.raw_records import RawRecord
 from schemas.errors import InvalidInput
 
 _SHOWN = 10
@@ -33,42 +34,62 @@ class Fault:
 
 
 class FailuresFile:
-    """Writes failed requests to `path`, and their faults, in the same order, to `<path>.faults.jsonl`.
+    """Writes failed requests to `path`, rows that are no requests to `rows_path`, and the faults of both.
 
-    The requests are as they came, one JSON line each, so that the file is input for `publish reviews` once what is
-    wrong with it is mended. Both files are made at the first failure, so a run without failures leaves none.
+    The requests are as they came, one JSON line each; rows of a CSV that could not be read are as they came, too,
+    under the header of their file. So both files are input for `publish reviews` once what is wrong with them is
+    mended. `faults_path` has a line for each failure, in the input's order. A file is made when there is something to
+    write, so a run without failures leaves none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, rows_suffix: str = ".csv", unit: str = "line") -> None:
         self.path = path
-        self.faults_path = path.with_name(path.name + ".faults.jsonl")
+        self.rows_path = path.with_name(f"{path.name}.rows{rows_suffix}")
+        self.faults_path = path.with_name(f"{path.name}.faults.jsonl")
         self.codes: Counter[str] = Counter()
-        self._requests: BinaryIO | None = None
-        self._faults: BinaryIO | None = None
+        self._unit = unit
+        self._streams: dict[Path, BinaryIO] = {}
 
     @property
     def count(self) -> int:
         """How many requests failed."""
         return self.codes.total()
 
+    @property
+    def written(self) -> list[Path]:
+        """The files that can be fed again."""
+        return [path for path in (self.path, self.rows_path) if path in self._streams]
+
     def add(self, request: bytes, fault: Fault) -> None:
         """Write one failed request (JSON without a line end; empty when it cannot be kept) and say why, at first."""
-        if self._requests is None or self._faults is None:
-            self._requests = self.path.open("wb", buffering=0)
-            self._faults = self.faults_path.open("wb", buffering=0)
         if request:
-            self._requests.write(request + b"\n")
-        self._faults.write(msgspec.json.encode(fault) + b"\n")
+            self._stream(self.path).write(request + b"\n")
+        self._note(fault)
+
+    def add_row(self, record: RawRecord, fault: Fault) -> None:
+        """Write one row of a CSV as it stands there, and say why it failed, at first."""
+        if record.raw:
+            new = self.rows_path not in self._streams
+            end = b"" if record.raw.endswith((b"\n", b"\r")) else b"\n"
+            self._stream(self.rows_path).write((record.head if new else b"") + record.raw + end)
+        self._note(fault)
+
+    def _note(self, fault: Fault) -> None:
+        self._stream(self.faults_path).write(msgspec.json.encode(fault) + b"\n")
         self.codes[fault.code] += 1
         if self.count <= _SHOWN:
-            say(f"  line {fault.line}: {fault.code}: {fault.reason}")
+            say(f"  {self._unit} {fault.line}: {fault.code}: {fault.reason}")
         elif self.count == _SHOWN + 1:
             say(f"  … further failures are in {self.faults_path}")
+
+    def _stream(self, path: Path) -> BinaryIO:
+        if path not in self._streams:
+            self._streams[path] = path.open("wb", buffering=0)
+        return self._streams[path]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for stream in (self._requests, self._faults):
-            if stream is not None:
-                stream.close()
+        for stream in self._streams.values():
+            stream.close()

@@ -86,6 +86,13 @@ def dialect_metadata(options: argparse.Namespace) -> dict[str, str]:
     return {key: value for key, value in said.items() if value is not None}
 
 
+def dialect_arguments(options: argparse.Namespace) -> list[str]:
+    """Return the arguments that say again how a CSV is to be read."""
+    said = dialect_metadata(options)
+    without_header = said.pop("header", None) is not None
+    return [word for key, value in said.items() for word in (f"--{key}", value)] + ["--no-header"] * without_header
+
+
 def dialect_of(options: argparse.Namespace, suffix: str) -> Dialect:
     """Return how a local file with this suffix is to be read: the same as an uploaded one (worker/csv_options.py)."""
     tabs = suffix.lower() in _TAB_SUFFIXES

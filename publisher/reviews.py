@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,17 @@ from typing import BinaryIO
 from publisher.console import DONE, NOT_DONE, Unusable, finish, say
 from publisher.doors import open_bucket, open_reviews_topic
 from publisher.failures import FailuresFile
-from publisher.options import add_dialect, add_model, add_wait, dialect_of, known_model, new_parser, positive, suffix_of
+from publisher.options import (
+    add_dialect,
+    add_model,
+    add_wait,
+    dialect_arguments,
+    dialect_of,
+    known_model,
+    new_parser,
+    positive,
+    suffix_of,
+)
 from publisher.progress import Progress
 from publisher.receipts import ReceiptFile, new_receipt_id, read_receipt
 from publisher.report import print_account
@@ -35,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         'JSON Lines: one object a line, {"text": "…", "id": "…", "model": "…", "version": "…"}; all but text may be\n'
         "left out. CSV: a column of texts; columns named id, model and version are used where they are there.\n\n"
         "What Pub/Sub accepted is written to a receipt, which 'reviewmill verify' holds the results against. What\n"
-        "could not be published is written to a failures file that is input for this command again. Exits 1 on any\n"
-        "failure.",
+        "could not be published is written to a failures file that is input for this command again; rows of a CSV\n"
+        "that could not be read to a CSV of their own, as they stand. Exits 1 on any failure.",
         [f"{PROG} reviews.jsonl --wait", f"head -100 reviews.csv | {PROG} - --format csv --model linear_svc"],
     )
     parser.add_argument("file", metavar="FILE", help="the file, or - for standard input")
@@ -80,7 +91,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     with (
         _opened(options.file) as stream,
         ReceiptFile(paths.receipt) as receipts,
-        FailuresFile(paths.failures) as failures,
+        _failures_file(paths.failures, options) as failures,
         open_reviews_topic(settings) as topic,
     ):
         run = Run(
@@ -95,7 +106,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         try:
             _publish(run, options, stream)
         finally:
-            _report(run.counts, paths, options)
+            _report(run.counts, paths.receipt, failures, options)
     if options.wait is None or not run.counts.accepted:
         return NOT_DONE if run.counts.failed else DONE
     balanced = _wait(settings, paths.receipt, options.wait)
@@ -105,12 +116,27 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 def _paths(options: argparse.Namespace, receipt: str) -> _Paths:
     stem = "stdin" if options.file == "-" else Path(options.file).stem
     failures = options.failures or Path(f"{stem}.{receipt}.failures.jsonl")
-    if failures.exists():
-        raise Unusable(f"{failures} exists already. Name another file with --failures, so that nothing is overwritten.")
+    made = _failures_file(failures, options)
+    for path in (made.path, made.rows_path, made.faults_path):
+        if path.exists():
+            raise Unusable(f"{path} exists already. Name another file with --failures, so that nothing is overwritten.")
     paths = _Paths(options.receipt or Path(f"{stem}.{receipt}.receipt.jsonl"), failures)
     _require_writable(paths.receipt, "--receipt")
     _require_writable(paths.failures, "--failures")
     return paths
+
+
+def _is_csv(options: argparse.Namespace) -> bool:
+    style = options.format or ("csv" if suffix_of(options.file) in _CSV_SUFFIXES else "jsonl")
+    return bool(style == "csv")
+
+
+def _failures_file(path: Path, options: argparse.Namespace) -> FailuresFile:
+    if not _is_csv(options):
+        return FailuresFile(path)
+    suffix = suffix_of(options.file)
+    # The suffix says how a file is read, so rows that are fed again need the one of theirs.
+    return FailuresFile(path, rows_suffix=suffix if suffix in _CSV_SUFFIXES else ".csv", unit="row")
 
 
 def _require_writable(path: Path, option: str) -> None:
@@ -138,9 +164,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 
 
 def _entries(options: argparse.Namespace, stream: BinaryIO) -> Iterator[Entry]:
-    suffix = suffix_of(options.file)
-    style = options.format or ("csv" if suffix in _CSV_SUFFIXES else "jsonl")
-    return csv_rows(stream, dialect_of(options, suffix)) if style == "csv" else json_lines(stream)
+    return csv_rows(stream, dialect_of(options, suffix_of(options.file))) if _is_csv(options) else json_lines(stream)
 
 
 def _publish(run: Run, options: argparse.Namespace, stream: BinaryIO) -> None:
@@ -154,17 +178,27 @@ def _publish(run: Run, options: argparse.Namespace, stream: BinaryIO) -> None:
         run.publish(_entries(options, stream), tell)
 
 
-def _report(counts: Counts, paths: _Paths, options: argparse.Namespace) -> None:
+def _report(counts: Counts, receipt: Path, failures: FailuresFile, options: argparse.Namespace) -> None:
     print(
         f"read {counts.read:,} = accepted {counts.accepted:,} + failed {counts.failed:,} + repeats {counts.repeats:,}",
         flush=True,
     )
     if counts.accepted:
-        print(f"receipt  {paths.receipt}", flush=True)
-    if counts.failed:
-        print(f"failures {paths.failures}", flush=True)
-        model = f" --model {options.model}" if options.model else ""
-        say(f"When mended, feed them again: {PROG} {paths.failures} --receipt {paths.receipt}{model}")
+        print(f"receipt  {receipt}", flush=True)
+    if not failures.count:
+        return
+    for path in failures.written:
+        print(f"failures {path}", flush=True)
+    print(f"reasons  {failures.faults_path}", flush=True)
+    if failures.written:
+        say("When mended, feed them again:")
+    asked = [
+        word for name in ("model", "version") if (value := getattr(options, name)) for word in (f"--{name}", value)
+    ]
+    for path in failures.written:
+        reading = dialect_arguments(options) if path == failures.rows_path else []
+        command = [*PROG.split(), str(path), "--receipt", str(receipt), *asked, *reading]
+        say(f"  {shlex.join(command)}")
 
 
 def _wait(settings: Settings, receipt: Path, seconds: float) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from cloud.queue import Topic
 from publisher.failures import FailuresFile, Fault
 from publisher.ids import Ids
+from publisher.raw_records import RawRecord
 from publisher.receipts import ReceiptFile, made_up_id
 from publisher.sender import Sender
 from publisher.sources import Entry
@@ -72,7 +73,7 @@ class Run:
 
     def _publish_one(self, entry: Entry) -> None:
         if isinstance(entry.content, InvalidInput):
-            self._fail(entry.raw, Fault.of(entry.line, entry.content))
+            self._fail(entry.raw, Fault.of(entry.line, entry.content), entry.record)
             return
         request = self._completed(entry)
         verdict = self._ids.check(request)
@@ -101,6 +102,9 @@ class Run:
         # With the id it was sent under: what arrived after all is then the same review for every reader.
         self._fail(data, Fault(line, "not_published", reason))
 
-    def _fail(self, request: bytes, fault: Fault) -> None:
-        self._failures.add(request, fault)
+    def _fail(self, request: bytes, fault: Fault, record: RawRecord | None = None) -> None:
+        if record is None:
+            self._failures.add(request, fault)
+        else:
+            self._failures.add_row(record, fault)
         self.counts.failed += 1

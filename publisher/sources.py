@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from publisher.console import Unusable
+from publisher.raw_records import RawBytes, RawRecord
 from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
@@ -17,7 +18,6 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 """Lines of JSON up to here are kept whole, so that they can be given back; a valid request has 9,000,000 at most."""
 
 _CHUNK_BYTES = 1024 * 1024
-_EMPTY = b'{"text":""}'
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -28,8 +28,10 @@ class Entry:
     line: int
     """From 1; for a CSV the number of the data row."""
     raw: bytes
-    """The request as JSON for the failures file, without a line end; empty where it is too long to be kept."""
+    """The request as JSON for the failures file, without a line end; empty where it is too long to be kept, or none."""
     content: ReviewRequest | InvalidInput
+    record: RawRecord | None = None
+    """The row as it stands in the CSV, where it could not be read as a request."""
 
 
 def json_lines(stream: BinaryIO) -> Iterator[Entry]:
@@ -69,28 +71,46 @@ def _too_long() -> InvalidInput:
 def csv_rows(stream: BinaryIO, dialect: Dialect) -> Iterator[Entry]:
     """Yield an entry for each data row; columns named `id`, `model` and `version` are used where the file has them.
 
-    A bad row's content is not known, so its entry is a request with an empty text, to be filled in.
+    A row that cannot be read is given back as its bytes, which reach to the start of the next one.
     Raises Unusable for a file that cannot be read as a whole (no header, no text column, another encoding).
     """
-    reader = _reader(stream, dialect)
+    seen = RawBytes(_chunks(stream))
+    reader = _reader(seen.chunks(), dialect)
     columns = reader.header.columns
+    head = seen.between(0, reader.header.first_byte)
     optional: tuple[str, ...] = ("id", "model", "version") if dialect.header else ()
     named = {name: columns.index(name) for name in optional if name in columns}
+    bad: BadRow | None = None
     for item in reader:
-        if isinstance(item, BadRow):
-            yield Entry(item.row, _EMPTY, InvalidInput(item.code, f"{item.reason} (line {item.line} of the file)"))
-        else:
+        if bad is not None:
+            yield _unread(bad, RawRecord(head, seen.between(bad.byte, item.byte)))
+        seen.forget_before(item.byte)
+        bad = item if isinstance(item, BadRow) else None
+        if isinstance(item, Row):
             yield _entry(item, named)
+    if bad is not None:
+        yield _unread(bad, RawRecord(head, seen.between(bad.byte, reader.end.byte)))
+
+
+def _unread(bad: BadRow, record: RawRecord) -> Entry:
+    reason = f"{bad.reason} It is line {bad.line} of the file"
+    if not record.raw:
+        reason += ", and too long to be copied: mend it there"
+    return Entry(bad.row, b"", InvalidInput(bad.code, f"{reason}."), record)
 
 
 def check_csv(stream: BinaryIO, dialect: Dialect) -> None:
     """Raise Unusable for a file that no worker could read: no header, no text column, another encoding."""
-    _reader(stream, dialect)
+    _reader(_chunks(stream), dialect)
 
 
-def _reader(stream: BinaryIO, dialect: Dialect) -> RowReader:
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK_BYTES), b"")
+
+
+def _reader(chunks: Iterator[bytes], dialect: Dialect) -> RowReader:
     try:
-        return open_rows(iter(lambda: stream.read(_CHUNK_BYTES), b""), dialect)
+        return open_rows(chunks, dialect)
     except InvalidInput as error:
         raise Unusable(f"The CSV cannot be read ({error.code}). {error.reason}") from None
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher import sources
+from publisher import raw_records, sources
 from publisher.console import Unusable
 from publisher.ids import Ids
+from publisher.raw_records import RawBytes, RawRecord
 from publisher.sources import Entry, csv_rows, json_lines
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.requests import ReviewRequest
+from worker.core.rows import BadRow, open_rows
 
 
 def entries(data: bytes) -> list[Entry]:
@@ -74,7 +76,32 @@ def test_bad_cells_and_bad_rows_are_faults() -> None:
     assert codes[2] != ""
     assert codes[3] == ""
     assert json.loads(found[0].raw) == {"text": "fine", "id": "not an id"}
-    assert json.loads(found[2].raw) == {"text": ""}
+    records = [entry.record for entry in found]
+    assert records == [None, RawRecord(b"text,id\n", b",b\n"), RawRecord(b"text,id\n", b"ragged\n"), None]
+
+
+@given(st.lists(st.binary(max_size=20)), st.sampled_from([b"\n", b"\r\n", b"\r"]), st.integers(1, 40))
+def test_no_byte_of_an_unreadable_row_is_lost(lines: list[bytes], end: bytes, chunk: int) -> None:
+    data = b"text,id\n" + end.join(lines)
+    seen = RawBytes(data[at : at + chunk] for at in range(0, len(data), chunk))
+    reader = open_rows(seen.chunks(), Dialect())
+    rows = list(reader)
+    ends = [*[row.byte for row in rows[1:]], reader.end.byte][: len(rows)]
+    assert [seen.between(row.byte, stop) for row, stop in zip(rows, ends, strict=True)] == [
+        data[row.byte : stop] for row, stop in zip(rows, ends, strict=True)
+    ]
+    found = list(csv_rows(io.BytesIO(data), Dialect()))
+    unread = [entry.record.raw for entry in found if entry.record is not None]
+    bad = [data[row.byte : stop] for row, stop in zip(rows, ends, strict=True) if isinstance(row, BadRow)]
+    assert unread == bad
+
+
+def test_a_row_beyond_all_bounds_is_counted_and_not_kept() -> None:
+    data = b"text,id\n" + b"x" * (raw_records.MAX_KEPT_BYTES + 3_000_000) + b"\ngood,a\nragged\n"
+    found = list(csv_rows(io.BytesIO(data), Dialect()))
+    assert [entry.record and entry.record.raw for entry in found] == [b"", None, b"ragged\n"]
+    assert isinstance(found[0].content, InvalidInput)
+    assert "mend it there" in found[0].content.reason
 
 
 def test_without_a_header_no_column_is_guessed() -> None:

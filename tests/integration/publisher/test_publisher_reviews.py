@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -139,13 +140,36 @@ def test_a_csv_is_published_by_row(local_cloud: LocalCloud, capsys: pytest.Captu
     assert main(["reviews", "in.csv", "--text-column", "review"]) == 1
     captured = capsys.readouterr()
     assert "read 4 = accepted 3 + failed 1 + repeats 0" in captured.out
-    assert "line 3: " in captured.err
+    assert "row 3: " in captured.err
+    assert "line 4 of the file" in captured.err
     requests = [decode_review(message.data) for message in pull_all(local_cloud.reviews, 3)]
     by_text = {request.text: request for request in requests}
     assert set(by_text) == {"one, with a comma", "two", "over\r\ntwo lines"}
     assert (by_text["one, with a comma"].id, by_text["one, with a comma"].model) == ("a", "linear_svc")
     run = receipt_of()[0].receipt
     assert (by_text["two"].id, by_text["two"].model) == (f"{run}-000002", None)
+
+
+def test_rows_that_cannot_be_read_are_given_back_as_they_stand(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.csv").write_bytes(b'id;review\na;good\nb;"no end\nc;\nd;\xff\nnot an id;fine')
+    reading = ["--text-column", "review", "--delimiter", ";", "--receipt", "r.jsonl", "--version", "v 1"]
+    assert main(["reviews", "in.csv", *reading, "--failures", "f.jsonl"]) == 1
+    rows = Path("f.jsonl.rows.csv")
+    assert rows.read_bytes() == b'id;review\nb;"no end\nc;\nd;\xff\n'
+    assert json.loads(Path("f.jsonl").read_text()) == {"text": "fine", "id": "not an id"}
+    said = capsys.readouterr().err.splitlines()
+    commands = [shlex.split(line)[2:] for line in said if line.startswith("  reviewmill publish reviews ")]
+    rows.write_bytes(rows.read_bytes().replace(b'"', b"").replace(b"c;", b"c;mended").replace(b"\xff", b"e"))
+    Path("f.jsonl").write_text(Path("f.jsonl").read_text().replace("not an id", "e"))
+    assert [main(command) for command in commands] == [0, 0]
+    requests = [decode_review(message.data) for message in pull_all(local_cloud.reviews, 5)]
+    assert {request.id: request.text for request in requests} == {
+        "a": "good", "b": "no end", "c": "mended", "d": "e", "e": "fine"
+    }  # fmt: skip
+    assert {request.version for request in requests} == {"v 1"}
+    assert len(receipt_of("r.jsonl")) == 5
 
 
 @pytest.mark.parametrize(
