@@ -134,7 +134,7 @@ def _pull(pull: PullWorker, stop: threading.Event, guard: Guard) -> None:
         guard.give_up(str(error))
     except Exception as error:  # noqa: BLE001 - the thread's outermost frame: a worker that does half its work looks healthy
         _log.exception("%s: a fault in the worker", pull.name)
-        guard.give_up(f"a fault in the worker: {error!r}")
+        guard.give_up(f"a fault in the worker ({type(error).__name__}); the log above says where")
     finally:
         stop.set()
 

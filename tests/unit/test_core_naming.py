@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.envelope import normal_time
-from worker.core.naming import job_id, parse_time, part_object, partition, reviews_object
+from worker.core.naming import job_id, parse_time, part_object, partition, reviews_object, utc_text
 
 STAMP = "2026-11-22T18:05:09.123456Z"
 
@@ -35,6 +35,28 @@ def test_push_and_pull_times_become_the_same(stamp: str) -> None:
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_written_time_is_read_back(moment: datetime) -> None:
     assert parse_time(f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z".zfill(27)) == moment
+
+
+@given(
+    st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9998, 12, 31)),  # noqa: DTZ001 - zones are drawn
+    st.integers(0, 9),
+    st.sampled_from(["Z", "+00:00", "-00:00", "+05:30", "-23:59"]),
+)
+def test_a_time_in_any_form_becomes_the_same_text(moment: datetime, digits: int, zone: str) -> None:
+    fraction = f"{moment.microsecond:06d}789"[:digits]
+    stamp = f"{moment:%Y-%m-%dT%H:%M:%S}{'.' if digits else ''}{fraction}{zone}"
+    parsed = parse_time(stamp)
+    assert parsed is not None
+    assert utc_text(stamp) == f"{parsed:%Y-%m-%dT%H:%M:%S.%f}Z"
+    assert partition(stamp, "") == f"dt={parsed:%Y-%m-%d}/hr={parsed:%H}"
+
+
+@pytest.mark.parametrize(
+    "stamp", ["2026-11-22T24:00:00Z", "2026-02-30T00:00:00Z", "\u0662026-11-22T18:05:09Z", "2026-11-22T18:05:09Z\n"]
+)
+def test_what_is_no_time_is_told(stamp: str) -> None:
+    assert utc_text(stamp) is None
+    assert normal_time(stamp) == stamp
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worker.core.naming import parse_time
+from worker.core.naming import utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +24,4 @@ def normal_time(stamp: str) -> str:
 
     Pulls give nanoseconds and pushes three to nine decimals: one form keeps result bytes the same through all doors.
     """
-    moment = parse_time(stamp)
-    return stamp if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return utc_text(stamp) or stamp
