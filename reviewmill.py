@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("worker.command:main", "score messages and uploaded CSVs until stopped"),
     "score": ("worker.score_file:main", "score a local file, without any cloud"),
     "jobs": ("publisher.jobs_command:main", "list CSV jobs: state, rows, rejections, duration"),
+    "replay": ("worker.replay_command:main", "score a past CSV job with another model version, and compare"),
     "results": ("publisher.results_command:main", "read predictions and rejections"),
     "verify": ("publisher.verify_command:main", "prove that every row is accounted for"),
     "redrive": ("publisher.redrive:main", "publish dead letters again to where they came from"),

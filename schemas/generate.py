@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas import jobs, models, outcomes, requests
+from schemas import jobs, models, outcomes, replays, requests
 
 FOLDER = Path(__file__).parent / "v1"
 
@@ -24,6 +24,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "job_manifest": jobs.JobManifest,
     "job_attempt": jobs.JobAttempt,
     "job_attempt_end": jobs.AttemptEnd,
+    "job_replay": replays.ReplaySummary,
     "job_completion": jobs.Completion,
 }
 

@@ -12,19 +12,11 @@ from cloud.once import put_once
 from schemas.codec import encode
 from schemas.jobs import AttemptEnd, JobAttempt
 from worker.core.naming import job_object
+from worker.core.vain_attempts import PastAttempt, why_vain
 from worker.csv_parts import JSON_TYPE, read_document
-
-VAIN_ATTEMPTS = 3
-"""A job that stored no new part in so many attempts in a row is given up."""
-
-SILENT_S = 45.0
-"""An attempt that has begun so long ago, has not said how it ended and has stored no part since is over: its worker
-was killed. Shorter than the lease of a killed worker's message (60 s), after which the next attempt begins; longer
-than two deliveries of one event, which run at once, are apart. Measured by the bucket's clock alone."""
 
 _RECORD = re.compile(r".*/(\d{6,})\.json")
 _END = re.compile(r".*/(\d{6,})\.end\.json")
-_KILLED = "it said nothing; its worker was killed, perhaps because its memory was used up"
 
 
 class JobStopping(TransientError):  # noqa: N818 - a fact
@@ -65,27 +57,16 @@ class Attempts:
             except ContentConflict:
                 number += 1  # another worker has begun at the same moment
             else:
-                return number, self._vain(begun, ended, parts, mine.updated)
+                return number, why_vain(self._past(begun, ended, mine.updated), parts=parts)
 
-    def _vain(self, begun: dict[int, ObjectInfo], ended: set[int], parts: int, now: float) -> str | None:
-        """Return why the job must be given up: its last attempts are over and found as many parts as there are now."""
-        reasons: list[str] = []
+    def _past(self, begun: dict[int, ObjectInfo], ended: set[int], now: float) -> Iterator[PastAttempt]:
+        """Yield the earlier attempts, the newest first; each is read when it is asked for."""
         for number in sorted(begun, reverse=True):
+            record = read_document(self._results, begun[number].name, JobAttempt)
             end_name = self._name(f"{number:06d}.end.json")
             end = read_document(self._results, end_name, AttemptEnd) if number in ended else None
-            if end is not None and not end.vain:
-                continue
-            record = read_document(self._results, begun[number].name, JobAttempt)
-            running = end is None and now - begun[number].updated < SILENT_S
-            if running or record is None or record.parts != parts:
-                return None
-            reasons.append(_KILLED if end is None else end.reason)
-            if len(reasons) == VAIN_ATTEMPTS:
-                return (
-                    f"{VAIN_ATTEMPTS} attempts in a row stored no new part after the {parts:,} that there are. How the "
-                    f"last one ended: {reasons[0].rstrip('.')}. See to the cause and upload the file again."
-                )
-        return None
+            if record is not None:
+                yield PastAttempt(record.parts, end, now - begun[number].updated)
 
     def _end(self, number: int, error: Exception) -> None:
         # Text of errors that are not ours could repeat what a row says.

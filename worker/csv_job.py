@@ -16,6 +16,7 @@ from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
 from worker.core.csv_output import PartBuilder, PartContent
+from worker.core.in_order import run_in_order
 from worker.core.naming import job_id, job_object
 from worker.core.output_options import output_options
 from worker.core.rows import Place, first_place
@@ -24,7 +25,6 @@ from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
 from worker.csv_options import job_options
 from worker.csv_parts import MANIFEST, JobStore, Totals
-from worker.csv_pipeline import run_in_order
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 

@@ -14,7 +14,7 @@ from schemas.codec import decode
 from schemas.events import Upload
 from schemas.jobs import AttemptEnd, JobAttempt
 from tests.unit.csv_job.conftest import MAX, ROWS, World, predictions
-from worker.csv_attempts import SILENT_S
+from worker.core.vain_attempts import SILENT_S
 
 
 class Killed(BaseException):

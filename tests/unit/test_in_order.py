@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.csv_pipeline import run_in_order
+from worker.core.in_order import run_in_order
 
 DEADLINE_S = 30.0
 

@@ -1,4 +1,4 @@
-"""Reading, scoring and storing at once: while one part is stored, the next is scored and the one after it is read."""
+"""Making and settling at once: while one step is settled, the next is made and the one after it is taken."""
 
 from __future__ import annotations
 

@@ -1,0 +1,33 @@
+"""What the results bucket holds when a past CSV job is scored again with another version of its model."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.jobs import Count, StoredObject
+from schemas.models import Version
+
+
+class LabelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows whose label went from one value to another; null where that version could not score them."""
+
+    before: str | None
+    after: str | None
+    rows: Count
+
+
+class ReplaySummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`jobs/<id>/replays/<version>/summary.json`: written last; a replay without one is not done."""
+
+    job: str
+    model: str
+    before: Version
+    """The job's own version."""
+    after: Version
+    rows: Count
+    """Rows of the job that could be read; its other rows were rejected before any model saw them."""
+    changed: Count
+    changes: list[LabelChange]
+    """The most frequent first."""
+    objects: list[StoredObject]
+    """`changes.csv`: a line for each changed row, without its text."""

@@ -1,0 +1,142 @@
+"""The story of a replay: a past CSV job scored again by another version of its model → which labels changed.
+
+The upload is read again, at the generation that the job read, and both versions score it: versions never change, so
+the first of them gives the job's own labels again, whatever the job was told to write. Like a job's, every object is
+create-only with a name and bytes that follow from the job and the two versions, and the summary is written last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cloud.once import put_once
+from schemas.codec import encode
+from schemas.errors import InvalidInput
+from schemas.events import Upload
+from schemas.jobs import JobManifest, JobSpec, StoredObject
+from schemas.replays import ReplaySummary
+from worker.core.bisect_rows import score_each
+from worker.core.in_order import run_in_order
+from worker.core.label_changes import LabelChanges, Outcome
+from worker.core.naming import job_object
+from worker.core.row_batch import RowBatch
+from worker.core.rows import first_place
+from worker.csv_job import JobPlaces
+from worker.csv_parts import CSV_TYPE, JSON_TYPE, JobStore, read_document
+from worker.csv_source import UploadedFile
+from worker.model_load import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRules:
+    """How a replay runs."""
+
+    threads: int = 1
+    progress: Callable[[int, int], object] = lambda _rows, _of: None
+    """Told how many rows are done, of how many."""
+
+
+def replay_job(job: str, version: str | None, places: JobPlaces, rules: ReplayRules) -> ReplaySummary:
+    """Score a job's rows again with a version of its model (None: the current one), store and return what changed.
+
+    Safe to call again: a replay that is stored is returned as it is. Blocks. Raises InvalidInput for what cannot be
+    replayed, and the errors of the buckets and the model store.
+    """
+    store = JobStore(places.results, job)
+    spec, manifest = store.spec(), store.manifest()
+    if spec is None or manifest is None:
+        raise InvalidInput(
+            "job_not_done",
+            f"The results bucket has no finished job {job} with rows. 'reviewmill jobs' lists the jobs.",
+        )
+    before = places.models.resolve(spec.model, spec.version)
+    after = places.models.resolve(spec.model, version)
+    if before.manifest_sha256 != spec.manifest_sha256:
+        raise InvalidInput("model_changed", f"Version {spec.version} is not the one that the job used. Find out why.")
+    if before.version == after.version:
+        raise InvalidInput(
+            "same_version", f"The job used version {after.version} itself. Name another one with --version."
+        )
+    folder = f"replays/{after.version}"
+    stored = read_document(places.results, job_object(job, f"{folder}/summary.json"), ReplaySummary)
+    return stored or _Replay(spec, manifest, places, rules, before=before, after=after, folder=folder).run()
+
+
+class _Replay:
+    """One replay at work."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        manifest: JobManifest,
+        places: JobPlaces,
+        rules: ReplayRules,
+        *,
+        before: LoadedModel,
+        after: LoadedModel,
+        folder: str,
+    ) -> None:
+        source = spec.source
+        self._file = UploadedFile(places.uploads, Upload(source.bucket, source.object, source.generation))
+        self._spec = spec
+        self._last_row = manifest.counts.rows
+        self._results = places.results
+        self._rules = rules
+        self._before = before
+        self._after = after
+        self._folder = folder
+        self._changes = LabelChanges()
+        self._pieces: list[str] = []
+
+    def run(self) -> ReplaySummary:
+        """Read, score twice, compare and store."""
+        run_in_order(self._batches(), self._score, self._compare)
+        if rest := self._changes.take():
+            self._store_piece(rest)
+        summary = ReplaySummary(
+            job=self._spec.job,
+            model=self._spec.model,
+            before=self._before.version,
+            after=self._after.version,
+            rows=self._changes.rows,
+            changed=self._changes.changed,
+            changes=self._changes.kinds(),
+            objects=[self._joined()],
+        )
+        put_once(self._results, self._name("summary.json"), encode(summary), content_type=JSON_TYPE)
+        return summary
+
+    def _batches(self) -> Iterator[RowBatch]:
+        """Yield the rows that the job came to; its bad rows have no label to change."""
+        cursor = self._file.rows(self._spec, first_place(self._spec.header))
+        while (item := cursor.peek_batch()) is not None:
+            if not isinstance(item, RowBatch):
+                cursor.take()
+                continue
+            cursor.take(len(item))
+            left = self._last_row - item.first_row + 1
+            if left > 0:
+                yield item.part(0, min(left, len(item)))
+
+    def _score(self, batch: RowBatch) -> tuple[list[Outcome], list[Outcome]]:
+        threads = self._rules.threads
+        before = score_each(lambda texts: self._before.score(texts, threads=threads), batch.texts)
+        return before, score_each(lambda texts: self._after.score(texts, threads=threads), batch.texts)
+
+    def _compare(self, batch: RowBatch, scores: tuple[list[Outcome], list[Outcome]]) -> None:
+        for piece in self._changes.add(batch, *scores):
+            self._store_piece(piece)
+        self._rules.progress(batch.first_row + len(batch) - 1, self._last_row)
+
+    def _store_piece(self, piece: bytes) -> None:
+        name = self._name(f"parts/{len(self._pieces):06d}.csv")
+        put_once(self._results, name, piece, content_type=CSV_TYPE)
+        self._pieces.append(name)
+
+    def _joined(self) -> StoredObject:
+        info = self._results.compose(self._pieces, self._name("changes.csv"), content_type=CSV_TYPE)
+        return StoredObject(name=info.name, size=info.size, crc32c=info.crc32c)
+
+    def _name(self, name: str) -> str:
+        return job_object(self._spec.job, f"{self._folder}/{name}")
