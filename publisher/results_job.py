@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from publisher.console import DONE, NOT_DONE, NotDone, finish, say
 from publisher.doors import open_bucket
 from publisher.formats import FORMATS, REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
-from publisher.options import at_least_one, new_parser
+from publisher.options import add_wait, at_least_one, new_parser
 from publisher.stored_jobs import StoredJob, which_job
+from publisher.wait_job import wait_for_job
 from schemas.jobs import JobManifest
 from schemas.outcomes import Rejection
 from worker.core.output_lines import RESULT_COLUMNS
@@ -24,13 +25,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = new_parser(
         PROG,
         "Show the predictions of a CSV job, or with --rejections the rows that were not scored and why.\n"
-        "Only a job whose manifest is written is read.",
+        "Only a job whose manifest is written is read; --wait shows how far it is and waits for that.",
         [f"{PROG} reviews-0123456789abcdef", f"{PROG} gs://reviewmill-uploads/reviews.csv --format csv > scored.csv"],
     )
     parser.add_argument("job", metavar="JOB_OR_URI", help="id of the job, or gs:// URI of the upload or of the job")
     parser.add_argument("--rejections", action="store_true", help="show rejections instead of predictions")
     parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
     parser.add_argument("--limit", metavar="N", type=at_least_one, help="show at most so many rows")
+    add_wait(parser, "the job is done", 600)
     return parser
 
 
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     with open_bucket(settings.results, settings) as results:
         job = StoredJob(results, which_job(options.job, settings))
-        manifest = finished(job)
+        manifest = finished(job) if options.wait is None else wait_for_job(job, seconds=options.wait)
         if options.rejections:
             show_rows(
                 rows_as_mappings(job.rejections()),
@@ -66,7 +68,10 @@ def finished(job: StoredJob) -> JobManifest:
         return manifest
     if job.spec() is None:
         raise NotDone(f"There is no job {job.job}, or no worker has begun it. Is a worker running?")
-    raise NotDone(f"The job {job.job} has no manifest: it is not done. Wait, and see that a worker is running.")
+    raise NotDone(
+        f"The job {job.job} has no manifest: it is not done. Wait with --wait or look at 'reviewmill jobs', and see "
+        "that a worker is running."
+    )
 
 
 def _copy(job: StoredJob) -> None:

@@ -13,20 +13,27 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
 
-def wait_for_job(job: StoredJob, *, size_bytes: int, seconds: float) -> JobManifest:
-    """Return the manifest once it is there; raises NotDone when the time is over."""
+def wait_for_job(job: StoredJob, *, seconds: float, size_bytes: int | None = None) -> JobManifest:
+    """Return the manifest once it is there, and show on the way how far the stored parts are.
+
+    The upload's size is read from the job's spec where it is not given. Raises NotDone when the time is over.
+    """
     deadline = time.monotonic() + seconds
     pause_s = _FIRST_PAUSE_S
-    parts = rows = 0
+    parts = rows = rejections = 0
     with Progress("scoring", size_bytes) as progress:
         while True:
             manifest = job.manifest()
             if manifest is not None:
                 return manifest
             while (part := job.part(parts)) is not None:
+                if size_bytes is None and (spec := job.spec()) is not None:
+                    size_bytes = spec.source.size
                 parts += 1
                 rows += part.counts.rows
-                progress.show(part.next_byte, f"{rows:,} rows in {parts:,} parts")
+                rejections += part.counts.rejections
+                note = f"{rows:,} rows in {parts:,} parts, {rejections:,} rejected"
+                progress.show(part.next_byte, note, total=size_bytes)
                 pause_s = _FIRST_PAUSE_S
             left_s = deadline - time.monotonic()
             if left_s <= 0:

@@ -1,0 +1,85 @@
+"""`reviewmill results job --wait`: follows a running job by its parts, on a terminal with a bar."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cloud.objects import TransientError
+from publisher.results_command import main
+from publisher.stored_jobs import job_of_upload
+from tests.integration.publisher.conftest import LocalCloud
+from tests.integration.publisher.jobs import SAMPLE, run, upload
+
+DEADLINE_S = 60.0
+ROOT = Path(__file__).parents[3]
+
+
+def half_done(cloud: LocalCloud) -> str:
+    """Return a job that was stopped after its first part."""
+    asked = iter([False, True])
+    info = upload(cloud, "half.csv", SAMPLE)
+    with pytest.raises(TransientError):
+        run(cloud, info, stopping=lambda: next(asked))
+    return job_of_upload(cloud.uploads.uri, info)
+
+
+def test_results_come_once_the_job_is_done(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    job = half_done(local_cloud)
+    assert main(["job", job]) == 1
+    assert "--wait" in capsys.readouterr().err
+    info = local_cloud.uploads.info("half.csv")
+    timer = threading.Timer(0.5, lambda: run(local_cloud, info))
+    timer.start()
+    try:
+        assert main(["job", job, "--wait", "60", "--format", "csv"]) == 0
+    finally:
+        timer.join()
+    assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == 6
+
+
+def test_waiting_in_vain_says_how_far_the_job_is(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    job = half_done(local_cloud)
+    assert main(["job", job, "--wait", "0.2"]) == 1
+    assert "1 parts with 3 rows are there" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_bar(local_cloud: LocalCloud) -> None:
+    job = half_done(local_cloud)
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reviewmill", "results", "job", job, "--wait", "60"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(terminal)
+    shown = b""
+    deadline = time.monotonic() + DEADLINE_S
+    try:
+        while b"3 rows in 1 parts" not in shown:
+            assert time.monotonic() < deadline, shown
+            shown += os.read(controller, 10_000)
+        run(local_cloud, local_cloud.uploads.info("half.csv"))
+        while True:
+            try:
+                shown += os.read(controller, 10_000)
+            except OSError:  # the terminal's other end is closed: the process has ended
+                break
+        assert process.wait(DEADLINE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(controller)
+    assert "scoring" in shown.decode(errors="replace")
+    assert " %" in shown.decode(errors="replace")
