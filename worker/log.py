@@ -55,6 +55,8 @@ def configure_logging(level: str) -> None:
     else:
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # At DEBUG it logs every URL, and with it what a request named as its version.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
     sys.excepthook = _log_end_of_process
     threading.excepthook = _log_end_of_thread
 

@@ -30,14 +30,14 @@ PATIENCE_S = 90.0
 """How long a test waits for what must happen: far longer than it takes."""
 
 
-def wait_until(done: Callable[[], bool], what: str = "it did not happen in time") -> None:
+def wait_until(done: Callable[[], bool], missing: Callable[[], str] = lambda: "") -> None:
     """Wait until `done` says so; fail after far longer than it takes."""
     pause = threading.Event()
     for _ in range(int(PATIENCE_S / 0.1)):
         if done():
             return
         pause.wait(0.1)
-    pytest.fail(what)
+    pytest.fail(f"it did not happen in time: {missing()}")
 
 
 @dataclass(frozen=True, slots=True)
