@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from publisher.console import say
 from worker.core.ledger import Account
 
 _COUNTS = ("read", "predicted", "rejected", "missing", "doubled", "unexpected")
 
 
-def print_account(account: Account) -> None:
-    """Print the counts on stdout, one a line, and the findings on stderr."""
+def print_account(account: Account, *, results: Sequence[str]) -> None:
+    """Print the counts on stdout, one a line, and the findings on stderr.
+
+    `results` are the arguments of `reviewmill results` that show these rows.
+    """
     for name in _COUNTS:
         print(f"{name:<11}{getattr(account, name):>12,}")
+    if account.rejected:
+        say_where_rejections_are(results)
     for finding in account.findings:
         say(f"  {finding.fault}: {finding.key}: {finding.detail}")
     named = len(account.findings)
     faults = account.missing + account.doubled + account.unexpected
     if faults > named:
         say(f"  … and {faults - named:,} more")
+
+
+def say_where_rejections_are(results: Sequence[str]) -> None:
+    """Print the command that shows why rows were rejected."""
+    say(f"Why some were rejected: {shlex.join(['reviewmill', 'results', *results, '--rejections'])}")

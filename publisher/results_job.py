@@ -84,7 +84,9 @@ def _copy(job: StoredJob) -> None:
 
 def _show_predictions(job: StoredJob, options: argparse.Namespace) -> None:
     records = job.predictions()
-    header = next(records, [])
+    header = next(records, None)
+    if header is None:
+        return
     show_rows(
         _rows(header, records),
         style=options.format,

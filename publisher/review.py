@@ -24,6 +24,11 @@ from worker.settings import load_settings
 
 PROG = "reviewmill publish review"
 
+_NOT_UNICODE = (
+    "The text is not valid Unicode. Write it in UTF-8, the terminal's encoding, "
+    "or put it into a file for 'reviewmill publish reviews'."
+)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = new_parser(
@@ -74,7 +79,7 @@ def _request(options: argparse.Namespace, id_: str) -> ReviewRequest:
             )
         )
     except (InvalidInput, UnicodeEncodeError) as error:
-        reason = error.reason if isinstance(error, InvalidInput) else "The text is not valid Unicode."
+        reason = error.reason if isinstance(error, InvalidInput) else _NOT_UNICODE
         raise Unusable(f"The review was not published. {reason}") from None
 
 
@@ -103,7 +108,7 @@ def _wait(results: Objects, sent: Receipt, seconds: float) -> int:
         if outcome.text_sha256 in {None, sent.text_sha256} and outcome.key in {sent.id, f"m:{sent.message_id}"}:
             found.append(outcome)
 
-    wait_for_reviews(results, [sent], seconds=seconds, each=keep)
+    account = wait_for_reviews(results, [sent], seconds=seconds, each=keep).account()
     if not found:
         raise NotDone(
             f"No outcome within {seconds:g} s. Is a worker running? "
@@ -115,4 +120,6 @@ def _wait(results: Objects, sent: Receipt, seconds: float) -> int:
     if not scored:
         say("The review was rejected.")
     show_rows(rows_as_mappings([row]), style="table", columns=columns, table_columns=columns, limit=1)
-    return DONE if scored else NOT_DONE
+    for finding in account.findings:
+        say(f"{finding.key} {finding.detail}. Readers show one of them. Publish this review under an id of its own.")
+    return DONE if scored and account.balanced else NOT_DONE

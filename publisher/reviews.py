@@ -205,7 +205,7 @@ def _wait(settings: Settings, receipt: Path, seconds: float) -> bool:
     """Wait for every line of the receipt, print its account, and say whether it is balanced."""
     with open_bucket(settings.results, settings) as results:
         account = wait_for_reviews(results, read_receipt(receipt), seconds=seconds).account()
-    print_account(account)
+    print_account(account, results=["reviews", "--receipt", str(receipt)])
     if account.missing:
         say(f"Some have no outcome after {seconds:g} s. Look again later with: reviewmill verify {receipt}")
     return account.balanced

@@ -164,9 +164,14 @@ def _job_in_results(name: str, settings: Settings) -> str:
 
 
 def _job_of_upload_name(name: str, settings: Settings) -> str:
-    name, _, generation = name.partition("#")
-    if generation:
-        return job_id(bucket_name(settings.uploads), name, int(generation) if generation.isdigit() else -1)
+    name, hash_sign, generation = name.partition("#")
+    if hash_sign:
+        if not (generation.isascii() and generation.isdigit()):
+            raise Unusable(
+                f"{settings.uploads}/{name}#{generation} names no generation of an upload: that is a whole number. "
+                "Write it as 'reviewmill publish csv' printed it, or leave it away for the current one."
+            )
+        return job_id(bucket_name(settings.uploads), name, int(generation))
     with open_bucket(settings.uploads, settings) as uploads:
         try:
             return job_of_upload(settings.uploads, uploads.info(name))

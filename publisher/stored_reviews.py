@@ -65,4 +65,7 @@ def rows_of(name: str, data: bytes, kind: Kind) -> Iterator[Outcome]:
             except InvalidInput as error:
                 raise ValueError(f"line {number}: {error.reason}") from None
     except ValueError as error:
-        raise NotDone(f"The stored object {name} is damaged ({error}). Look at it by hand.") from None
+        raise NotDone(
+            f"The stored object {name} is damaged ({error}). It may hold rows of other receipts: those of an hour "
+            "are stored together. Look at it by hand."
+        ) from None

@@ -48,7 +48,7 @@ def _run(subject: str, settings: Settings) -> int:
     if subject.startswith("gs://") or not _is_file(subject):
         return _verify_job(subject, settings)
     account = verify_receipt(Path(subject), settings)
-    print_account(account)
+    print_account(account, results=["reviews", "--receipt", subject])
     return _verdict(balanced=account.balanced)
 
 
@@ -71,8 +71,9 @@ def verify_receipt(path: Path, settings: Settings) -> Account:
 def _verify_job(subject: str, settings: Settings) -> int:
     if subject.endswith(".jsonl"):
         raise Unusable(f"There is no receipt file {subject}. Name one that is there, or a job.")
-    account, faults = verify_job(_which_job(subject, settings), settings)
-    print_account(account)
+    job = _which_job(subject, settings)
+    account, faults = verify_job(job, settings)
+    print_account(account, results=["job", job])
     for fault in faults:
         say(f"  {fault}")
     return _verdict(balanced=account.balanced and not faults)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 from cloud.crc import Checksum
 from cloud.objects import ObjectNotFound
-from publisher.console import NotDone
+from publisher.console import NotDone, say
 from publisher.doors import open_bucket
 from publisher.results_job import finished
 from publisher.stored_jobs import StoredJob, bucket_name
 from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, Source
 from worker.core.csv_cells import safe_cell
+from worker.core.id_conflicts import IdTexts
 from worker.core.ledger import Account
 from worker.core.ledger_jobs import JobLedger, manifest_faults
 from worker.core.naming import job_id
@@ -61,11 +62,12 @@ def _identity_faults(job: str, spec: JobSpec, manifest: JobManifest) -> list[str
 
 
 def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[str]:
-    """Read the upload from its first byte, and note every data row."""
+    """Read the upload from its first byte, note every data row, and tell ids that stand for several texts."""
     source = spec.source
     seen = Checksum()
     size = 0
     cells = _repeated(spec)
+    ids = IdTexts()
 
     def noted(chunks: Iterator[bytes]) -> Iterator[bytes]:
         nonlocal size
@@ -82,12 +84,16 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
             reader = open_rows(chunks, spec.dialect)
             for item in reader:
                 ledger.expect(item.row, cells(item.fields) if isinstance(item, Row) else None)
+                if isinstance(item, Row) and item.id is not None:
+                    ids.note(item.row, item.id, item.text)
         except ObjectNotFound:
             raise NotDone(
                 f"The upload {source.object}#{source.generation} is gone from {uri}: its rows cannot be recounted."
             ) from None
         except InvalidInput as error:
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
+    if (conflicts := ids.conflicts()) is not None:
+        say(f"note: {conflicts.sentence()}. Results are kept by row: tell them apart by row, not by id.")
     return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
 
 

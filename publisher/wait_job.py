@@ -6,6 +6,7 @@ import time
 
 from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
+from publisher.report import say_where_rejections_are
 from publisher.stored_jobs import MANIFEST, StoredJob
 from schemas.jobs import JobManifest
 
@@ -52,6 +53,8 @@ def print_job(job: StoredJob, manifest: JobManifest) -> int:
     for name in (item.name.rpartition("/")[2] for item in manifest.objects):
         print(f"{name.partition('.')[0]:<12}{job.uri(name)}")
     print(f"{'manifest':<12}{job.uri(MANIFEST)}", flush=True)
+    if counts.rejections:
+        say_where_rejections_are(["job", job.job])
     if manifest.state == "done":
         return DONE
     say(f"The job {job.job} has failed: {manifest.reason or 'no reason is given'}")

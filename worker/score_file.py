@@ -18,13 +18,14 @@ from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.names import MODEL_NAMES, canonical_model
 from schemas.outcomes import Rejection
+from worker.core.id_conflicts import IdTexts
 from worker.csv_options import job_options
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore
 from worker.score_input import Reviews, csv_reviews, jsonl_reviews
 from worker.score_output import Format, open_writer
-from worker.score_rows import Wanted, score_rows
+from worker.score_rows import Predicted, Wanted, score_rows
 from worker.settings import load_settings
 
 _JSONL_ENDINGS = {".jsonl", ".ndjson", ".json"}
@@ -58,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Score a local file: CSV, TSV (quotes are text there) or JSON lines of review requests. Nothing is sent "
             "anywhere; only the model is read, from a folder or a bucket. Every row ends in the predictions or in the "
-            "rejections, and the counts are printed. Exit status: 0 done; 1 a row was rejected and --strict was given; "
+            "rejections, and the counts are printed; wholly blank lines are no rows. Exit status: 0 done; 1 "
+            "--strict was given, and a row was rejected or an id stands for several texts; "
             "2 the file, the model or an option cannot be used."
         ),
         epilog=(
@@ -82,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep-formulas", action="store_true", help="leave cells of a CSV alone that a spreadsheet would run"
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a row was rejected")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 when a row was rejected, or an id stands for several texts"
+    )
     reading = parser.add_argument_group("how a CSV is read")
     reading.add_argument("--text-column", metavar="NAME", help="column of the texts (default: text)")
     reading.add_argument("--id-column", metavar="NAME", help="column of the rows' ids (default: none)")
@@ -116,11 +120,11 @@ def _run(options: argparse.Namespace) -> int:
             if isinstance(outcome, Rejection):
                 report.rejected(outcome)
             else:
-                report.predictions += 1
+                report.predicted(outcome)
                 writer.write(outcome)
         writer.finish()
-    report.show()
-    return 1 if options.strict and report.codes else 0
+    in_order = report.show()
+    return 1 if options.strict and not in_order else 0
 
 
 class _Report:
@@ -129,8 +133,16 @@ class _Report:
     def __init__(self, rejections: BinaryIO | None) -> None:
         self.predictions = 0
         self.codes: Counter[str] = Counter()
+        self._ids = IdTexts()
         self._rejections = rejections
         self._shown: list[Rejection] = []
+
+    def predicted(self, one: Predicted) -> None:
+        """Count one."""
+        self.predictions += 1
+        review = one.review
+        if review.key != f"r:{review.row}":
+            self._ids.note(review.row, review.key, review.text)
 
     def rejected(self, rejection: Rejection) -> None:
         """Count and write one."""
@@ -140,17 +152,21 @@ class _Report:
         elif len(self._shown) < _SHOWN_REJECTIONS:
             self._shown.append(rejection)
 
-    def show(self) -> None:
-        """Print the counts, and the rejections unless they have a file."""
+    def show(self) -> bool:
+        """Print the counts, conflicts, and rejections unless they have a file; say whether every row is in order."""
         for one in self._shown:
             print(f"rejected: row {one.row}, line {one.line}: {one.code}: {one.reason}", file=sys.stderr)
         rejected = self.codes.total()
+        conflicts = self._ids.conflicts()
         if len(self._shown) < rejected and self._rejections is None:
             print(f"rejected: {rejected - len(self._shown):,} more; --rejections FILE keeps all", file=sys.stderr)
         causes = ", ".join(f"{code} {count:,}" for code, count in self.codes.most_common())
         rows = self.predictions + rejected
         counts = f"{rows:,} rows = {self.predictions:,} predictions + {rejected:,} rejections"
         print(counts + (f" ({causes})" if causes else ""), file=sys.stderr)
+        if conflicts is not None:
+            print(f"conflict: {conflicts.sentence()}", file=sys.stderr)
+        return rejected == 0 and conflicts is None
 
 
 def _reviews(stream: BinaryIO, options: argparse.Namespace) -> Reviews:

@@ -11,7 +11,7 @@ import msgspec
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.outcomes import Rejection, Stage
-from schemas.requests import MAX_REQUEST_BYTES, decode_review
+from schemas.requests import MAX_REQUEST_BYTES, ReviewRequest, decode_review
 from worker.core.rows import BadRow, open_rows
 
 JSONL_COLUMNS = ["id", "text"]
@@ -69,12 +69,19 @@ def _jsonl_items(stream: BinaryIO) -> Iterator[Review | Rejection]:
             continue
         row += 1
         try:
-            request = decode_review(data)
+            request = _request(data)
         except InvalidInput as error:
             yield rejection(error.key or f"r:{row}", error, "decode", row, number)
             continue
         cells = [request.id or "", request.text]
         yield Review(row, number, request.id or f"r:{row}", request.text, cells, request.model, request.version)
+
+
+def _request(data: bytes) -> ReviewRequest:
+    """Decode one line; of one that is too long not all was read, so its size is not known."""
+    if len(data) > MAX_REQUEST_BYTES:
+        raise InvalidInput("too_large", f"The line has more than {MAX_REQUEST_BYTES:,} bytes. Shorten it.")
+    return decode_review(data)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

@@ -154,7 +154,7 @@ def _judge(line: _Line, *, clashed: bool, tally: Tally) -> None:
     if not line.outcomes:
         tally.fault("missing", line.key, "has neither a prediction nor a rejection")
     elif clashed:
-        tally.fault("doubled", line.key, "conflict: outcomes of different texts are stored under this id")
+        tally.fault("doubled", line.key, "is in conflict: outcomes of different texts are stored under this id")
     elif len(line.outcomes) > 1:
         kinds = " and a ".join(sorted(str(signature[0]) for signature in line.outcomes))
         tally.fault("doubled", line.key, f"has {len(line.outcomes)} different outcomes: a {kinds}")

@@ -80,6 +80,18 @@ def test_strict_makes_a_rejection_an_error(here: Path) -> None:
     assert main(["good.csv", "--strict", "--output", "out.csv"]) == 0
 
 
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl"])
+def test_an_id_with_several_texts_is_told(here: Path, capfdbinary: pytest.CaptureFixture[bytes], name: str) -> None:
+    rows = [("a", "good"), ("b", "fine"), ("", "x"), ("a", "bad"), ("b", "fine"), ("", "y")]
+    lines = [json.dumps({"text": text} | ({"id": id_} if id_ else {})) for id_, text in rows]
+    data = "\n".join(lines) if name == "in.jsonl" else "id,text\n" + "\n".join(f"{id_},{text}" for id_, text in rows)
+    (here / name).write_text(data)
+    arguments = [name, "--output", "out.csv"] + ["--id-column", "id"] * (name == "in.csv")
+    assert main(arguments) == 0
+    assert "conflict: 1 id stands for several texts (first: rows 1 and 4)" in capfdbinary.readouterr().err.decode()
+    assert main([*arguments, "--strict"]) == 1
+
+
 def test_a_tsv_without_header_keeps_its_quotes(here: Path) -> None:
     (here / "in.tsv").write_bytes(b'1\t"good\n0\tbad "thing\n')
     assert main(["in.tsv", "--no-header", "--text-column", "2", "--output", "out.csv", "--strict"]) == 0
@@ -101,6 +113,7 @@ def test_a_line_of_ten_megabytes_is_one_rejection(here: Path) -> None:
     assert main(["in.jsonl", "--output", "out.jsonl", "--rejections", "bad.jsonl"]) == 0
     bad = [json.loads(line) for line in (here / "bad.jsonl").read_text().splitlines()]
     assert [(one["row"], one["line"], one["code"]) for one in bad] == [(1, 1, "too_large"), (3, 3, "too_large")]
+    assert {one["reason"] for one in bad} == {"The line has more than 9,000,000 bytes. Shorten it."}
 
 
 @pytest.mark.parametrize(

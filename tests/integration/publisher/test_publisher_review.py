@@ -38,6 +38,15 @@ def test_waiting_shows_the_rejection(local_cloud: LocalCloud, capsys: pytest.Cap
     assert "rejected" in captured.err
 
 
+def test_another_text_under_the_id_is_a_conflict(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    with StandInWorker(local_cloud):
+        assert main(["review", "Great film", "--id", "mine", "--wait"]) == 0
+        assert main(["review", "Great film", "--id", "mine", "--wait"]) == 0
+        capsys.readouterr()
+        assert main(["review", "Awful film", "--id", "mine", "--wait"]) == 1
+    assert "mine is in conflict: outcomes of different texts" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("local_cloud")
 def test_waiting_ends(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", "Great film", "--id", "mine", "--wait", "0.2"]) == 1
@@ -51,7 +60,7 @@ def test_waiting_ends(capsys: pytest.CaptureFixture[str]) -> None:
         (["review", "x" * 100_001], "longer than 100,000"),
         (["review", "text", "--id", "not an id"], "'id' must be"),
         (["review", "text", "--model", "oracle"], "--model oracle"),
-        (["review", "half \ud83d"], "not valid Unicode"),
+        (["review", "half \ud83d"], "not valid Unicode. Write it in UTF-8"),
     ],
 )
 def test_a_bad_review_is_not_published(

@@ -75,7 +75,7 @@ def test_a_true_job_is_verified(
             "doubled": 0,
             "unexpected": 0,
         }
-        assert captured.err == ""
+        assert captured.err == f"Why some were rejected: reviewmill results job {manifest.job} --rejections\n"
 
 
 def drop_line(number: int) -> Callable[[bytes], bytes]:
@@ -189,6 +189,21 @@ def test_a_changed_upload_is_found(
     assert "is gone" in capsys.readouterr().err
 
 
+def test_ids_with_several_texts_are_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    job = run(local_cloud, upload(local_cloud, "in.csv", b"id,text\na,x\n,y\na,z\n,w\nb,x\nb,x\n")).job
+    assert verify([job]) == 0
+    assert "1 id stands for several texts (first: rows 1 and 3)" in capsys.readouterr().err
+
+
+def test_a_job_that_never_had_rows_shows_none(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = run(local_cloud, upload(local_cloud, "in.csv", b""))
+    assert failed.state == "failed"
+    assert results(["job", failed.job]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "has failed" in captured.err
+
+
 def test_a_file_with_only_a_header_is_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify([run(local_cloud, upload(local_cloud, "in.csv", b"id,text\n")).job]) == 0
     assert counts(capsys.readouterr().out)["read"] == 0
@@ -201,6 +216,10 @@ def test_an_unknown_subject_is_named(local_cloud: LocalCloud, capsys: pytest.Cap
     assert verify([f"{local_cloud.uploads.uri}/gone.csv"]) == 2
     assert verify([f"{local_cloud.results.uri}/reviews/v1"]) == 2
     assert verify(["gone-0123456789abcdef"]) == 1
+    capsys.readouterr()
+    for generation in ("abc", "", "-1", "\u00b2"):
+        assert results(["job", f"{local_cloud.uploads.uri}/in.csv#{generation}"]) == 2
+        assert "generation" in capsys.readouterr().err
 
 
 def test_results_in_each_format(
