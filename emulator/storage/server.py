@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from emulator.storage.bucket_routes import BucketRoutes
 from emulator.storage.connection_server import ConnectionServer
 from emulator.storage.delivery import Delivery, OnEvent
 from emulator.storage.faults import Faults
+from emulator.storage.notifications import Change
 from emulator.storage.object_routes import ObjectRoutes
 from emulator.storage.persistence import FolderShelf
 from emulator.storage.routing import Router
@@ -30,12 +32,19 @@ class EmbeddedStorage:
 
     Point clients at it with STORAGE_EMULATOR_HOST=`url`. `on_event(topic, data, attributes)` receives bucket
     notifications in the order of the commits, in a thread of its own, and may block or raise: uploads do not wait.
+    `on_commit` is told of every change under the store's lock, before the client is answered; it must not block.
     The constructor binds the port, so that `url` is known and clients may connect; `start` serves them.
     Raises OSError when the port is taken and FolderError when the folder cannot be used.
     """
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, root: Path | None = None, on_event: OnEvent | None = None
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        root: Path | None = None,
+        on_event: OnEvent | None = None,
+        *,
+        on_commit: Callable[[Change], None] | None = None,
     ) -> None:
         self.faults = Faults()
         self._server = ConnectionServer((host, port))
@@ -45,7 +54,7 @@ class EmbeddedStorage:
             opened.callback(self._server.server_close)
             self._shelf: Shelf = MemoryShelf() if root is None else FolderShelf(root)
             opened.callback(self._shelf.close)
-            self.store = Store(self._shelf, self._delivery.put if self._delivery else None, self.url)
+            self.store = Store(self._shelf, self._delivery.put if self._delivery else None, self.url, on_commit)
             # Everything is in order: `stop` closes from here on.
             opened.pop_all()
         self._sessions = Sessions(self.store)

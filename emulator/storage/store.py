@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,14 +43,21 @@ class Store:
     """All buckets of one server; every method may be called from any thread.
 
     Each change of an object is saved on the shelf, then made visible, then announced, under one lock: no reader sees
-    a change that a crash could take back, and announcements leave in the order of the commits. `announce` must not
-    block.
+    a change that a crash could take back, and announcements leave in the order of the commits. `announce`, and
+    `on_commit`, which is told of every change before the client is, must not block.
     """
 
-    def __init__(self, shelf: Shelf, announce: Announce | None = None, base_url: str = "") -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        announce: Announce | None = None,
+        base_url: str = "",
+        on_commit: Callable[[Change], None] | None = None,
+    ) -> None:
         self._lock = threading.RLock()
         self._shelf = shelf
         self._announce = announce
+        self._on_commit = on_commit
         self._base_url = base_url
         self._buckets = {bucket.name: bucket for bucket in shelf.load()}
         self._generations = Generations(shelf.generation_limit(), shelf.reserve_generations)
@@ -252,6 +259,8 @@ class Store:
         )
 
     def _emit(self, change: Change) -> None:
+        if self._on_commit is not None:
+            self._on_commit(change)
         if self._announce is None:
             return
         configs: Iterable[NotificationConfig] = self._buckets[change.record.bucket].notifications.values()
