@@ -148,7 +148,9 @@ class _Job:
             raise InvalidInput("no_progress", self._given_up)
         info = self._file.info()
         self._source = self._file.source(info)
-        options = job_options(self._name, info.metadata, max_rejections=self._rules.max_rejections)
+        options = job_options(
+            self._name, info.metadata, max_rejections=self._rules.max_rejections, head=self._file.head()
+        )
         header = self._file.header(info, options.dialect)
         self._model = self._models.resolve(options.model, options.version)
         return JobSpec(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+import msgspec
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import canonical_model
+from worker.core.csv_detect import detect_dialect
 from worker.core.csv_dialect import check_dialect
 
 T = TypeVar("T")
 
 _TAB_ENDINGS = (".tsv", ".tab")
+_JSONL_ENDINGS = (".jsonl", ".ndjson")
 _TAB_NAMES = {"tab", "\\t", "\t"}
 _MAX_COLUMN_CHARS = 256
 
@@ -30,15 +34,20 @@ class JobOptions:
     max_rejections: float
 
 
-def job_options(name: str, metadata: Mapping[str, str], *, max_rejections: float) -> JobOptions:
-    """Read the options; `name` is the object's, `max_rejections` the default.
+def job_options(
+    name: str, metadata: Mapping[str, str], *, max_rejections: float, head: bytes | None = None
+) -> JobOptions:
+    """Read the options; `name` is the object's, `max_rejections` the default, `head` the start of its stored bytes.
 
     Keys: `model`, `version`, `text-column`, `id-column`, `delimiter` (one character, or `tab`), `quote` (one
-    character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `max-rejections`. Other keys
-    are left alone: tools add their own. Files that end in .tsv or .tab are read with TAB and without quotes unless
-    the metadata says otherwise. Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
+    character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format` (`csv` or `jsonl`),
+    `max-rejections`. Other keys are left alone: tools add their own. Without a model in the metadata, the nearest
+    folder that has a model's name chooses it. Files that end in .tsv or .tab are read with TAB and without quotes,
+    those in .jsonl or .ndjson as JSON lines, unless the metadata says otherwise; what neither says is told from `head`
+    (see `detect_dialect`). Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
     """
-    tabs = name.lower().endswith(_TAB_ENDINGS)
+    bare = name.lower().removesuffix(".gz")
+    tabs = bare.endswith(_TAB_ENDINGS)
 
     def option(key: str, default: T, read: Callable[[str], T]) -> T:
         return read(metadata[key]) if key in metadata else default
@@ -51,14 +60,32 @@ def job_options(name: str, metadata: Mapping[str, str], *, max_rejections: float
         encoding=metadata.get("encoding", "utf-8"),
         quote=option("quote", None if tabs else '"', _quote),
         header=header,
+        format=option("format", "jsonl" if bare.endswith(_JSONL_ENDINGS) else "csv", _format),
     )
     check_dialect(dialect)
+    if head is not None:
+        said = {key.replace("-", "_") for key in metadata} | ({"delimiter", "quote"} if tabs else set())
+        dialect = detect_dialect(dialect, said, head)
+    model = canonical_model(metadata.get("model") or _folder_model(name))
+    version = metadata.get("version")
+    if dialect.format == "jsonl":
+        dialect = msgspec.structs.replace(dialect, row_model=model, row_version=version)
     return JobOptions(
-        model=canonical_model(metadata.get("model")),
-        version=metadata.get("version"),
+        model=model,
+        version=version,
         dialect=dialect,
         max_rejections=option("max-rejections", max_rejections, _limit),
     )
+
+
+def _folder_model(name: str) -> str | None:
+    """Return the model that the nearest folder in an object's name is called after."""
+    for folder in reversed(name.split("/")[:-1]):
+        try:
+            return canonical_model(folder)
+        except InvalidInput:
+            continue
+    return None
 
 
 def _delimiter(value: str) -> str:
@@ -73,6 +100,14 @@ def _column(value: str) -> str:
     if not 0 < len(value) <= _MAX_COLUMN_CHARS:
         raise _invalid(f"A column's name must have 1 to {_MAX_COLUMN_CHARS} characters.")
     return value
+
+
+def _format(value: str) -> Literal["csv", "jsonl"]:
+    if value.lower() == "csv":
+        return "csv"
+    if value.lower() == "jsonl":
+        return "jsonl"
+    raise _invalid("'format' must be csv or jsonl.")
 
 
 def _flag(value: str) -> bool:

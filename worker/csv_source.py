@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from cloud.objects import ObjectInfo, ObjectNotFound, Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
-from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows
+from worker.core.csv_detect import HEAD_BYTES
+from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows, stored_byte
+
+_READ_ENCODINGS = {None, "", "identity", "gzip"}
+"""Content encodings of uploads; gzip is told from the bytes, whatever the encoding says."""
 
 
 class UploadedFile:
@@ -18,6 +23,7 @@ class UploadedFile:
     def __init__(self, uploads: Objects, upload: Upload) -> None:
         self._uploads = uploads
         self._upload = upload
+        self._begun: Iterator[bytes] | None = None
 
     def info(self) -> ObjectInfo:
         """Return its size, checksum and metadata."""
@@ -36,15 +42,28 @@ class UploadedFile:
         upload = self._upload
         return Source(bucket=upload.bucket, object=upload.name, generation=upload.generation, size=0, crc32c="")
 
+    def head(self) -> bytes:
+        """Return the first stored bytes."""
+        chunks, begun = self._chunks(0), b""
+        while len(begun) < HEAD_BYTES and (chunk := next(chunks, None)) is not None:
+            begun += chunk
+        self._begun = chain([begun], chunks)
+        return begun[:HEAD_BYTES]
+
     def header(self, info: ObjectInfo, dialect: Dialect) -> Header:
         """Read the start of the file. Raises InvalidInput for the file as a whole."""
-        if info.content_encoding not in {None, "", "identity"}:
-            raise InvalidInput("compressed_file", "The file is stored compressed. Upload it uncompressed.")
-        return open_rows(self._chunks(0), dialect).header
+        if info.content_encoding not in _READ_ENCODINGS:
+            raise InvalidInput(
+                "compressed_file", "The file is stored compressed, and not with gzip. Upload it with gzip, or as it is."
+            )
+        # What `head` had to read is not read again.
+        chunks, self._begun = self._begun or self._chunks(0), None
+        return open_rows(chunks, dialect).header
 
     def rows(self, spec: JobSpec, place: Place) -> RowCursor:
-        """Return the rows from a place on; no byte before it is read."""
-        return RowCursor(resume_rows(self._chunks(place.byte), spec.dialect, spec.header, place))
+        """Return the rows from a place on; no byte before it is read, but of a compressed file all of them."""
+        chunks = self._chunks(stored_byte(spec.dialect, place))
+        return RowCursor(resume_rows(chunks, spec.dialect, spec.header, place))
 
     def _chunks(self, start: int) -> Iterator[bytes]:
         with _source_gone():

@@ -10,14 +10,14 @@ import yaml
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
-from worker.core.rows import BadRow, Place, Row, open_rows, resume_rows
+from worker.core.rows import BadRow, Place, Row, open_rows, resume_rows, stored_byte
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "csv").glob("*.yaml"))
 
 
 def load(path: Path) -> tuple[bytes, Dialect, dict[str, Any]]:
     expected = yaml.safe_load(path.read_text())
-    (data,) = (sibling.read_bytes() for sibling in path.parent.glob(f"{path.stem}.?sv"))
+    (data,) = (file.read_bytes() for file in path.parent.glob(f"{path.stem}.*") if file != path)
     return data, Dialect(**expected.get("dialect", {})), expected
 
 
@@ -33,7 +33,7 @@ def split(items: list[Row | BadRow]) -> tuple[list[list[Any]], list[list[Any]]]:
 
 
 def test_there_are_many_cases() -> None:
-    assert len(CASES) >= 40
+    assert len(CASES) >= 120
 
 
 @parametrize(errors=False)
@@ -43,7 +43,9 @@ def test_rows_and_bad_rows_are_as_expected(path: Path) -> None:
     items = list(reader)
     assert split(items) == (expected["rows"], expected["bad"])
     assert [item.row for item in items] == list(range(1, len(items) + 1))
-    assert (reader.end.byte, reader.end.row) == (len(data), len(items) + 1)
+    assert reader.end.row == len(items) + 1
+    if stored_byte(dialect, reader.end):
+        assert reader.end.byte == len(data)
 
 
 @parametrize(errors=True)
@@ -69,7 +71,7 @@ def test_reading_can_go_on_at_every_row(path: Path) -> None:
     items = list(reader)
     for at, item in enumerate(items):
         place = Place(item.byte, item.line, item.row)
-        assert list(resume_rows([data[item.byte :]], dialect, reader.header, place)) == items[at:]
+        assert list(resume_rows([data[stored_byte(dialect, place) :]], dialect, reader.header, place)) == items[at:]
 
 
 @parametrize(errors=False)

@@ -26,7 +26,7 @@ _SIGNATURES = (
 
 def check_dialect(dialect: Dialect) -> None:
     """Raise InvalidInput("invalid_dialect") where no file can be read that way."""
-    name = codec_name(dialect.encoding)
+    name = "utf-8" if is_utf_16(dialect.encoding) else codec_name(dialect.encoding)
     for role, character in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):
         if character is None:
             continue
@@ -38,6 +38,11 @@ def check_dialect(dialect: Dialect) -> None:
             raise _invalid(f"The {role} does not exist in the encoding {name}. Set another one.") from None
     if dialect.quote is not None and (not dialect.quote.isascii() or dialect.quote == dialect.delimiter):
         raise _invalid("The quote must be an ASCII character other than the delimiter. Set another one, or none.")
+
+
+def is_utf_16(encoding: str) -> bool:
+    """Say whether this is UTF-16 with a byte order mark, which is turned into UTF-8 before it is read."""
+    return encoding.lower().replace("_", "-") in {"utf-16", "utf16"}
 
 
 def codec_name(encoding: str) -> str:

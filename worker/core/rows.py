@@ -1,4 +1,4 @@
-r"""CSV and TSV bytes → rows and bad rows, lazily and in bounded memory.
+r"""CSV, TSV and JSON lines → rows and bad rows, lazily and in bounded memory.
 
 Row conservation: every data record of the file becomes exactly one `Row` or one `BadRow`. Empty lines are no records.
 What makes the file as a whole unreadable (no header, no text column, another encoding) raises InvalidInput before
@@ -16,52 +16,53 @@ the first reader found.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect, Header
-from worker.core.csv_blocks import cut_block
 from worker.core.csv_dialect import SIGNATURE_BYTES, check_dialect, check_signature, codec_name
 from worker.core.csv_fields import split_fields
 from worker.core.csv_header import header_columns
 from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
-from worker.core.row_batch import RowBatch, batch_of
-from worker.core.row_blocks import rows_of_block
-from worker.core.row_rules import RowRules
+from worker.core.csv_rows import CsvRows
+from worker.core.jsonl_rows import JSONL_HEADER, JsonRows
+from worker.core.plain_bytes import is_as_stored, plain_bytes
+from worker.core.row_batch import RowBatch
 from worker.core.row_types import BadRow, Place, Row
 
-__all__ = ["BadRow", "Place", "Row", "RowBatch", "RowReader", "first_place", "open_rows", "resume_rows"]
+__all__ = [
+    "BadRow",
+    "Place",
+    "Row",
+    "RowBatch",
+    "RowReader",
+    "first_place",
+    "open_rows",
+    "resume_rows",
+    "stored_byte",
+]
 
 
-_BLOCK_BYTES = 1 << 19
-_LEAST_BLOCK_BYTES = 1 << 13
-"""Regular records are split in blocks between these sizes: enough to be fast, little enough to stay in cache."""
-
-_MOST_PATIENCE = 1024
+class _Rows(Protocol):
+    def end(self) -> Place: ...
+    def batches(self) -> Iterator[RowBatch | BadRow]: ...
 
 
 class RowReader:
     """The rows of a file, to be read once; `header` is known before the first row, `end` after the last."""
 
-    def __init__(
-        self, records: RecordReader, waiting: list[Record], dialect: Dialect, header: Header, row: int
-    ) -> None:
+    def __init__(self, header: Header, rows: _Rows) -> None:
         self.header = header
-        self._records = records
-        self._waiting = waiting
-        self._rules = RowRules(dialect, header)
-        self._row = row
-        delimiter = dialect.delimiter.encode(self._rules.encoding)
-        self._delimiter = delimiter[0] if len(delimiter) == 1 else None
-        self._quote = None if dialect.quote is None else ord(dialect.quote)
+        self._rows = rows
 
     @property
     def end(self) -> Place:
         """Where the file ends; only after the last row."""
-        return Place(self._records.byte, self._records.line, self._row)
+        return self._rows.end()
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each data record as one Row or one BadRow, in order."""
-        for item in self.batches():
+        for item in self._rows.batches():
             if isinstance(item, BadRow):
                 yield item
             else:
@@ -72,44 +73,7 @@ class RowReader:
 
         How rows are put together in batches depends on the chunks and says nothing; the rows do not.
         """
-        yield from self._exact(self._waiting)
-        size, patience = _BLOCK_BYTES, 1
-        while (found := self._records.buffer())[0]:
-            data, start = found
-            block = None
-            if self._delimiter is not None:
-                block = cut_block(data, start, size, delimiter=self._delimiter, quote=self._quote)
-            if block is None:
-                # Trouble seldom comes alone: the more there was, the more is read exactly before the next look.
-                yield from self._exact(self._some(patience))
-                size, patience = _LEAST_BLOCK_BYTES, min(2 * patience, _MOST_PATIENCE)
-                continue
-            place = Place(self._records.byte, self._records.line, self._row)
-            self._row += len(block.starts)
-            self._records.advance(block.stop, lines=block.line_count)
-            yield from rows_of_block(data, block, start, place, self._rules)
-            patience = 1 if len(block.starts) > patience else patience
-            size = _LEAST_BLOCK_BYTES if block.troubled else min(4 * size, _BLOCK_BYTES)
-
-    def _some(self, count: int) -> list[Record]:
-        """Read up to `count` records exactly."""
-        found = (self._records.one() for _ in range(count))
-        return [record for record in found if record is not None]
-
-    def _exact(self, records: Iterable[Record]) -> Iterator[RowBatch | BadRow]:
-        rows: list[Row] = []
-        for record in records:
-            item = self._rules.item(record, self._row)
-            self._row += 1
-            if isinstance(item, Row):
-                rows.append(item)
-                continue
-            if rows:
-                yield batch_of(rows)
-                rows = []
-            yield item
-        if rows:
-            yield batch_of(rows)
+        return self._rows.batches()
 
 
 def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
@@ -119,7 +83,12 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
     `duplicate_column`, `unreadable_header`, `wrong_encoding`, `compressed_file`, `not_csv`. A file with only a header
     has no rows and is valid. Without a header the columns are named `column_1`, `column_2` and so on, as many as the
     first readable record has.
+
+    While rows are read: `too_large_inflated` and `broken_gzip`.
     """
+    chunks, dialect = plain_bytes(chunks, dialect)
+    if dialect.format == "jsonl":
+        return RowReader(JSONL_HEADER, JsonRows(chunks, dialect, Place()))
     records = _records(chunks, dialect, Place())
     encoding = codec_name(dialect.encoding)
     check_signature(records.head(SIGNATURE_BYTES), encoding)
@@ -135,13 +104,23 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
         columns = _numbered_columns(waiting, records, dialect, encoding)
     place = waiting[0] if waiting else records
     header = Header(columns=columns, first_byte=place.byte, first_line=place.line)
-    return RowReader(records, waiting, dialect, header, 1)
+    return RowReader(header, CsvRows(records, waiting, dialect, header, 1))
 
 
 def resume_rows(chunks: Iterable[bytes], dialect: Dialect, header: Header, place: Place) -> RowReader:
-    """Go on at a place that a reader of the same file gave; `chunks` begin at its byte. Reads no byte before it."""
-    records = _records(chunks, dialect, place)
-    return RowReader(records, [], dialect, header, place.row)
+    """Go on at a place that a reader of the same file gave; `chunks` begin at `stored_byte` of it.
+
+    Reads no byte before that. Raises InvalidInput as `open_rows` does while rows are read.
+    """
+    chunks, dialect = plain_bytes(chunks, dialect, skip=place.byte)
+    if dialect.format == "jsonl":
+        return RowReader(header, JsonRows(chunks, dialect, place))
+    return RowReader(header, CsvRows(_records(chunks, dialect, place), [], dialect, header, place.row))
+
+
+def stored_byte(dialect: Dialect, place: Place) -> int:
+    """Return from which byte of the stored object rows are read to go on at a place: compressed ones from the first."""
+    return place.byte if is_as_stored(dialect) else 0
 
 
 def first_place(header: Header) -> Place:

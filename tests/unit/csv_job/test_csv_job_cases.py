@@ -21,9 +21,10 @@ def metadata_of(dialect: dict[str, object]) -> dict[str, str]:
 @pytest.mark.parametrize("chunk_rows", [1, 100])
 def test_a_bad_file_becomes_a_job_that_accounts_for_it(path: Path, chunk_rows: int) -> None:
     expected = yaml.safe_load(path.read_text())
-    (file,) = path.parent.glob(f"{path.stem}.?sv")
+    expected = expected.get("job", expected) | {"dialect": expected.get("dialect", {})}
+    (file,) = (file for file in path.parent.glob(f"{path.stem}.*") if file != path)
     world = World()
-    upload = world.upload(file.read_bytes(), file.name, **metadata_of(expected.get("dialect", {})))
+    upload = world.upload(file.read_bytes(), file.name, **metadata_of(expected["dialect"]))
     manifest = world.run(upload, chunk_rows=chunk_rows)
     if "error" in expected:
         assert manifest.state == "failed"

@@ -22,9 +22,9 @@ def code(manifest: JobManifest) -> str:
     ("data", "metadata", "expected"),
     [
         (b"", {}, "empty_file"),
-        (b"review\ngood\n", {}, "missing_column"),
+        (b"words\ngood\n", {}, "missing_column"),
         (b"text,text\na,b\n", {}, "duplicate_column"),
-        ("text\ngood\n".encode("utf-16"), {}, "wrong_encoding"),
+        ("text\ngood\n".encode("utf-16-le"), {}, "wrong_encoding"),
         (b"text\ngood\n", {"model": "bert"}, "unknown_model"),
         (b"text\ngood\n", {"version": "v9"}, "unknown_version"),
         (b"text\ngood\n", {"id_column": "id"}, "missing_column"),

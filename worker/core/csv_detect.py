@@ -1,0 +1,121 @@
+"""How a file is to be read, told from its first bytes where nobody said it.
+
+Only what its header or a byte order mark proves is taken: the delimiter and the text column by the header's names,
+UTF-16 by its mark, gzip by its signature. Whether there is a header, and single-byte encodings, must be said: a wrong
+guess there would lose a row or change letters, and nobody would see it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Collection, Sequence
+from itertools import islice
+
+import msgspec
+
+from schemas.errors import InvalidInput
+from schemas.jobs import Dialect
+from worker.core.csv_dialect import codec_name
+from worker.core.csv_fields import split_fields
+from worker.core.csv_records import Broken, RecordReader
+from worker.core.inflate import inflate
+from worker.core.plain_bytes import plain_bytes
+
+HEAD_BYTES = 1 << 16
+"""So much of a file is looked at."""
+
+TEXT_NAMES = ("text", "review", "comment", "review_text", "sentence", "content", "body", "message", "phrase")
+"""Names that a text column goes by, in any case; of several that a file has, the first of these is taken."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE_RECORDS = 50
+_GZIP = b"\x1f\x8b"
+_UTF_32_LE = codecs.BOM_UTF32_LE
+
+
+def detect_dialect(dialect: Dialect, said: Collection[str], head: bytes) -> Dialect:
+    """Return the dialect with what `head`, the stored file's first bytes, tells of fields that are not `said`.
+
+    Where nothing can be told the field stays as it is, and reading says what is wrong.
+    """
+    if head.startswith(_GZIP):
+        dialect = msgspec.structs.replace(dialect, compression="gzip")
+        head = _inflated(head)
+    if "encoding" not in said and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        dialect = dialect if head.startswith(_UTF_32_LE) else msgspec.structs.replace(dialect, encoding="utf-16")
+    if dialect.format == "jsonl":
+        return dialect
+    try:
+        return _with_columns(dialect, said, head)
+    except InvalidInput:
+        return dialect
+
+
+def _with_columns(dialect: Dialect, said: Collection[str], head: bytes) -> Dialect:
+    """Take the first delimiter under which the header names the text column."""
+    plain, inner = plain_bytes([head], msgspec.structs.replace(dialect, compression=None))
+    data = b"".join(plain)
+    for delimiter in (dialect.delimiter,) if "delimiter" in said else _DELIMITERS:
+        trial = msgspec.structs.replace(inner, delimiter=delimiter)
+        if trial.quote == delimiter:
+            continue
+        sample, broken = _sample(data, trial)
+        text = _text_column(dialect, said, sample)
+        if text is not None:
+            # Files with TABs mostly leave quotes as text: they are taken so where quotes do not work.
+            loose = delimiter == "\t" and broken and "quote" not in said
+            quote = None if loose else dialect.quote
+            return msgspec.structs.replace(dialect, delimiter=delimiter, text_column=text, quote=quote)
+    return dialect
+
+
+def _text_column(dialect: Dialect, said: Collection[str], sample: Sequence[Sequence[str]]) -> str | None:
+    """Return the name of the text column; None where these are not the file's columns."""
+    if not sample:
+        return None
+    first = sample[0]
+    if not dialect.header:
+        several = len(first) > 1 and all(len(fields) == len(first) for fields in sample)
+        return dialect.text_column if several else None
+    if "text_column" in said:
+        return dialect.text_column if dialect.text_column in first else None
+    if dialect.text_column in first:
+        return dialect.text_column
+    for known in TEXT_NAMES:
+        names = [name for name in first if name.strip().lower() == known]
+        if names:
+            return names[0] if len(names) == 1 else None
+    return None
+
+
+def _sample(data: bytes, dialect: Dialect) -> tuple[list[list[str]], bool]:
+    """Return the fields of the first readable records, and whether there were others; the last may be cut off."""
+    encoding = codec_name(dialect.encoding)
+    reader = RecordReader(
+        [data],
+        delimiter=dialect.delimiter.encode(encoding),
+        quote=None if dialect.quote is None else dialect.quote.encode(),
+    )
+    sample: list[list[str]] = []
+    broken = False
+    for record in islice(reader, _SAMPLE_RECORDS):
+        if reader.byte >= len(data) and sample and len(data) >= HEAD_BYTES:
+            break
+        broken |= isinstance(record, Broken)
+        try:
+            sample.append(split_fields(record, dialect.delimiter, encoding))
+        except InvalidInput:
+            continue
+    return sample, broken
+
+
+def _inflated(head: bytes) -> bytes:
+    data = b""
+    try:
+        for piece in inflate([head]):
+            data += piece
+            if len(data) >= HEAD_BYTES:
+                break
+    except InvalidInput:  # cut off, or damaged: reading will say so
+        pass
+    return data[:HEAD_BYTES]
