@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-score bench-stream schemas requirements clean
+.PHONY: help setup demo test lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench-score: $(STAMP) ## measure the scorer beside scikit-learn and wc
 
 bench-stream: $(STAMP) ## measure the pull worker beside plain subscribers (about five minutes)
 	@$(BIN)/python -m benchmarks.bench_stream
+
+bench-csv: $(STAMP) ## measure a CSV job beside a plain pandas and scikit-learn script
+	@$(BIN)/python -m benchmarks.bench_csv
 
 schemas: $(STAMP) ## write schemas/v1/*.schema.json anew from the types
 	@$(BIN)/python -m schemas.generate

@@ -1,0 +1,69 @@
+"""One CSV job in a process of its own, for bench_csv: `python -m benchmarks.csv_side MODEL.npz UPLOADS RESULTS`.
+
+Says "ready" once the model and the compiled kernel are loaded, takes `OBJECT GENERATION` from stdin, runs the job as a
+worker does, from the event to the manifest, and prints its figures as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud.connect import open_objects
+from schemas.events import Upload
+from worker.core.compiled import unpack
+from worker.csv_job import JobPlaces, JobRules, run_job
+from worker.kernel_cache import KernelCache
+from worker.kernel_folder import default_folder
+from worker.model_load import LoadedModel
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OneModel:
+    """A model store with one model."""
+
+    model: LoadedModel
+
+    def resolve(self, model: str | None, version: str | None) -> LoadedModel:
+        """Return it, whatever was asked for."""
+        assert model == self.model.name
+        assert version in {None, self.model.version}
+        return self.model
+
+
+def main() -> None:
+    """Run one job."""
+    path, uploads, results = sys.argv[1:]
+    settings = Settings()
+    with contextlib.closing(KernelCache(default_folder(os.environ))) as kernel:
+        if kernel.wait(timeout_s=600) is None:
+            sys.exit(f"no compiled kernel: {kernel.reason()}")
+        scorer = unpack(Path(path).read_bytes(), kernel=kernel)
+        model = LoadedModel("logistic_regression", "bench", "a" * 64, scorer.labels, "compiled", scorer)
+        model.score(["One text, to have everything loaded."])
+        places = JobPlaces(open_objects(uploads), open_objects(results), OneModel(model))
+        threads = settings.threads or os.cpu_count() or 1
+        rules = JobRules(settings.chunk_rows, settings.max_rejections, threads)
+        print("ready", flush=True)
+        name, generation = sys.stdin.readline().split()
+        manifest = run_job(
+            Upload(uploads.removeprefix("gs://"), name, int(generation)),
+            places,
+            rules,
+            publish_completion=lambda _: None,
+            clock=time.monotonic,
+        )
+    # Not `getrusage`: its peak counts the process that this one was forked from.
+    (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+    figures = {"rows": manifest.counts.predictions, "peak_mb": int(peak) / 1000, "timings": manifest.timings}
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()
