@@ -10,7 +10,7 @@ from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import MODEL_NAMES, canonical_model
 from training.columns import Wanted
-from training.console import DONE, finish, open_bucket, say
+from training.console import DONE, finish, open_bucket, require_writable, say
 from training.source import SAMPLE, open_source
 from worker.settings import Settings, load_settings
 
@@ -74,9 +74,11 @@ def main(argv: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    place = options.models or settings.models
+    require_writable(place)
     say(f"Reading {options.data}")
     source = open_source(options.data, lambda uri: open_bucket(uri, settings))
-    objects = open_bucket(options.models or settings.models, settings)
+    objects = open_bucket(place, settings)
 
     # scikit-learn takes seconds to import: --help and wrong arguments are answered without it.
     from training.load import load  # noqa: PLC0415

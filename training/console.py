@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from cloud.objects import CloudSetupError, ContentConflict, Objects, TransientError
 from schemas.errors import InvalidInput
@@ -28,6 +29,20 @@ def open_bucket(uri: str, settings: Settings) -> Objects:
         return open_objects(uri, timeout_s=settings.storage_timeout_s)
     except ValueError as error:
         raise InvalidInput("bad_address", f"{uri!r} cannot be opened: {error}") from None
+
+
+def require_writable(uri: str) -> None:
+    """Raise InvalidInput for a folder that models cannot be written into; makes nothing. Buckets are not asked."""
+    if uri.startswith("gs://"):
+        return
+    folder = Path(uri).resolve()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise InvalidInput("bad_address", f"{folder} cannot be written: {there} is no folder. Name another folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidInput(
+            "bad_address", f"{folder} cannot be written: you may not write into {there}. Name another folder."
+        )
 
 
 def say(message: str) -> None:

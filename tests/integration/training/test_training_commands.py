@@ -77,6 +77,7 @@ def test_models_are_listed_shown_promoted_and_rolled_back(
         (["{data}", "--encoding", "utf-16"], "The encoding is not one that is read"),
         (["{data}", "--delimiter", ";;"], "The delimiter must be one character"),
         (["{data}", "--models", "gs://Not A Bucket"], "cannot be opened"),
+        (["{data}", "--models", "{data}/models"], "reviews.csv is no folder. Name another folder"),
     ],
 )
 def test_wrong_use_is_said_in_one_sentence(
@@ -87,6 +88,7 @@ def test_wrong_use_is_said_in_one_sentence(
     err = capsys.readouterr().err
     assert sentence in err
     assert "Traceback" not in err
+    assert "Training" not in err
     assert not bucket.exists()
 
 
