@@ -145,7 +145,7 @@ def _look_after(pull_workers: Iterable[PullWorker], guard: Guard, watchdog_s: fl
         still_s = pull.still_s()
         if still_s > watchdog_s:
             guard.give_up(
-                f"a batch from {pull.name} has not moved for {still_s:.0f} s (REVIEWMILL_WATCHDOG_S={watchdog_s:g}); "
+                f"work from {pull.name} has not moved for {still_s:.0f} s (REVIEWMILL_WATCHDOG_S={watchdog_s:g}); "
                 "its messages are given back"
             )
 

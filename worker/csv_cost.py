@@ -13,13 +13,17 @@ from cloud.objects import ObjectInfo, Objects
 
 
 class Meter:
-    """Counts what one worker used for one job. Safe to use from several threads."""
+    """Counts what one worker used for one job. Safe to use from several threads.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `moved` is called with every storage operation and every chunk that is read, for whoever watches that the job moves.
+    """
+
+    def __init__(self, clock: Callable[[], float], moved: Callable[[], object] = lambda: None) -> None:
         self.operations = 0
         self.bytes_read = 0
         self.bytes_written = 0
         self._clock = clock
+        self._moved = moved
         self._start = clock()
         self._cpu_start = time.process_time()
         self._phases: defaultdict[str, float] = defaultdict(float)
@@ -28,6 +32,7 @@ class Meter:
 
     def count(self, *, read: int = 0, written: int = 0, operations: int = 0) -> None:
         """Add bytes and storage operations."""
+        self._moved()
         with self._lock:
             self.bytes_read += read
             self.bytes_written += written

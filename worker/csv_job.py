@@ -66,6 +66,7 @@ def run_job(
     publish_completion: Callable[[Completion], object],
     clock: Callable[[], float],
     stopping: Callable[[], bool] = lambda: False,
+    moved: Callable[[], object] = lambda: None,
 ) -> JobManifest:
     """Score an uploaded file, store what became of every row, and say so; return the job's manifest.
 
@@ -73,12 +74,13 @@ def run_job(
     message after the manifest could have been lost; its `job` attribute tells repeats). A fault of the upload ends
     in a manifest of state `failed`. Blocks; raises TransientError and ModelUnavailable where trying again later can
     help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds. A job that is
-    `stopping` raises TransientError before its next part.
+    `stopping` raises TransientError before its next part. `moved` is called with every storage operation, to show that
+    the job does not hang.
     """
     job = job_id(upload.bucket, upload.name, upload.generation)
     manifest = (
         JobStore(places.results, job).manifest()
-        or _Job(job, upload, places, rules, meter=Meter(clock), stopping=stopping).run()
+        or _Job(job, upload, places, rules, meter=Meter(clock, moved), stopping=stopping).run()
     )
     name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
     publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))

@@ -48,15 +48,16 @@ class Guard:
 
 
 class Pulse:
-    """Wraps a job's question whether to stop, which it asks before each part: asking shows that it moves."""
+    """When long work last showed that it moves. Safe to use from any thread."""
 
-    def __init__(self, stopping: Callable[[], bool], *, now: Callable[[], float]) -> None:
-        self._stopping = stopping
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.last = 0.0
-        """When it was asked last, in monotonic seconds."""
+        self._last = 0.0
 
-    def stopping(self) -> bool:
-        """Say whether to stop."""
-        self.last = self._now()
-        return self._stopping()
+    def beat(self) -> None:
+        """Note that the work moves."""
+        self._last = self._now()
+
+    def last_beat(self) -> float:
+        """Return when it did, in monotonic seconds; 0 for never."""
+        return self._last

@@ -128,7 +128,7 @@ class Settings:
     watchdog_s: float = _setting(
         "REVIEWMILL_WATCHDOG_S",
         300.0,
-        "The worker gives up when a batch, or a part of a CSV job, takes longer.",
+        "The worker gives up when a batch takes longer, or a CSV job makes no storage call for longer.",
         _number(1, 86_400),
     )
     chunk_rows: int = _setting(

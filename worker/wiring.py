@@ -88,16 +88,17 @@ def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerPa
     announce = _Announcer(lambda: completions)
     breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
     guard = Guard(stop, breaker, now=time.monotonic)
-    pulse = Pulse(stop.is_set, now=time.monotonic)
-    dispatcher = _dispatcher(settings, models, announce, pulse.stopping, guard.tally)
+    pulse = Pulse(time.monotonic)
+    dispatcher = _dispatcher(settings, models, announce, stopping=stop.is_set, tally=guard.tally, moved=pulse.beat)
     reviews = connect.open_subscription(settings.project, settings.reviews_subscription)
     uploads = connect.open_subscription(settings.project, settings.uploads_subscription)
     try:
         yield WorkerParts(
             models=models,
             pull_workers=(
-                PullWorker(reviews, dispatcher.handle, _many_at_once(settings), stop),
-                PullWorker(uploads, dispatcher.handle, _one_by_one(settings), stop, pulse=lambda: pulse.last),
+                # Either subscription may bring a job's notification: see `Dispatcher`.
+                PullWorker(reviews, dispatcher.handle, _many_at_once(settings), stop, pulse=pulse.last_beat),
+                PullWorker(uploads, dispatcher.handle, _one_by_one(settings), stop, pulse=pulse.last_beat),
             ),
             guard=guard,
         )
@@ -152,8 +153,10 @@ def _dispatcher(
     settings: Settings,
     models: ModelStore,
     announce: Callable[[Completion], object],
+    *,
     stopping: Callable[[], bool] = lambda: False,
     tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
+    moved: Callable[[], object] = lambda: None,
 ) -> Dispatcher:
     results = connect.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
     uploads = connect.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
@@ -168,7 +171,9 @@ def _dispatcher(
         # An event can name any bucket; only the one that was agreed on is read.
         if f"gs://{upload.bucket}" != settings.uploads.rstrip("/"):
             raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
-        return run_job(upload, places, rules, publish_completion=announce, clock=time.monotonic, stopping=stopping)
+        return run_job(
+            upload, places, rules, publish_completion=announce, clock=time.monotonic, stopping=stopping, moved=moved
+        )
 
     return Dispatcher(partial(process, models=models, results=ResultsStore(results), tally=tally), run_upload)
 

@@ -7,6 +7,7 @@ import random
 import time
 
 import pytest
+from google.cloud.pubsub_v1 import SubscriberClient
 
 from cloud import connect
 from cloud.queue import Received
@@ -64,6 +65,27 @@ def test_a_stop_is_in_time_and_loses_nothing_while_storage_hangs(stream: Stream)
     second = stream.start_worker()
     stream.wait_until_verified(receipt)
     assert second.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_batches_that_wait_and_work_longer_than_the_ack_deadline_are_delivered_once(stream: Stream) -> None:
+    path = f"projects/{stream.settings.project}/subscriptions/{stream.settings.reviews_subscription}"
+    with SubscriberClient() as subscriber:
+        subscriber.update_subscription(
+            request={
+                "subscription": {"name": path, "ack_deadline_seconds": 10},
+                "update_mask": {"paths": ["ack_deadline_seconds"]},
+            }
+        )
+    fault = stream.storage.faults.inject(Delay(6), method="POST", path="results-", count=None)
+    receipt = stream.publish(3_000)
+    # One batch after the other on two threads: the last one waits for 6 s and is worked on for 6 s.
+    worker = stream.start_worker(REVIEWMILL_THREADS="1", REVIEWMILL_STORAGE_TIMEOUT_S="40")
+    stream.wait_until_verified(receipt)
+    assert worker.stop() == 0
+    assert stream.lines("reviews") == 3_000
+    assert fault.fired >= 3
 
 
 @pytest.mark.slow

@@ -39,12 +39,10 @@ def test_batches_of_several_threads_are_all_counted() -> None:
     assert len(watched.reasons) == 1
 
 
-def test_asking_whether_to_stop_is_a_pulse() -> None:
+def test_a_pulse_remembers_its_last_beat() -> None:
     moments = iter([5.0, 6.0])
-    answers = iter([False, True])
-    pulse = Pulse(lambda: next(answers), now=lambda: next(moments))
-    assert pulse.last == 0
-    assert not pulse.stopping()
-    assert pulse.last == 5
-    assert pulse.stopping()
-    assert pulse.last == 6
+    pulse = Pulse(lambda: next(moments))
+    assert pulse.last_beat() == 0
+    pulse.beat()
+    pulse.beat()
+    assert pulse.last_beat() == 6
