@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,7 @@ from worker.csv_options import job_options
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore
-from worker.score_input import Reviews, csv_reviews, jsonl_reviews
+from worker.score_input import Reviews, csv_reviews, head_of, jsonl_reviews
 from worker.score_output import Format, open_writer
 from worker.score_rows import Predicted, Wanted, score_rows
 from worker.settings import load_settings
@@ -57,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reviewmill score",
         description=(
-            "Score a local file: CSV, TSV (quotes are text there) or JSON lines of review requests. Nothing is sent "
-            "anywhere; only the model is read, from a folder or a bucket. Every row ends in the predictions or in the "
-            "rejections, and the counts are printed; wholly blank lines are no rows. Exit status: 0 done; 1 "
-            "--strict was given, and a row was rejected or an id stands for several texts; "
+            "Score a local file: CSV, TSV (quotes are text there) or JSON lines of review requests, also in gzip. "
+            "Nothing is sent anywhere; only the model is read, from a folder or a bucket. Every row ends in the "
+            "predictions or in the rejections, and the counts are printed; wholly blank lines are no rows. "
+            "Exit status: 0 done; 1 --strict was given, and a row was rejected or an id stands for several texts; "
             "2 the file, the model or an option cannot be used."
         ),
         epilog=(
@@ -88,9 +89,15 @@ def _parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="exit with 1 when a row was rejected, or an id stands for several texts"
     )
     reading = parser.add_argument_group("how a CSV is read")
-    reading.add_argument("--text-column", metavar="NAME", help="column of the texts (default: text)")
+    reading.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="column of the texts (default: text, review, comment …, told by the header)",
+    )
     reading.add_argument("--id-column", metavar="NAME", help="column of the rows' ids (default: none)")
-    reading.add_argument("--delimiter", metavar="CHARACTER", help="default: comma; TAB for .tsv and .tab; or 'tab'")
+    reading.add_argument(
+        "--delimiter", metavar="CHARACTER", help="default: told by the header; TAB for .tsv and .tab; or 'tab'"
+    )
     reading.add_argument("--quote", metavar="CHARACTER", help="default: \"; 'none' where quotes are text")
     reading.add_argument("--encoding", metavar="NAME", help="default: utf-8")
     reading.add_argument("--no-header", action="store_true", help="columns have numbers, from 1")
@@ -169,7 +176,7 @@ class _Report:
         return rejected == 0 and conflicts is None
 
 
-def _reviews(stream: BinaryIO, options: argparse.Namespace) -> Reviews:
+def _reviews(stream: BufferedReader, options: argparse.Namespace) -> Reviews:
     if _is_jsonl(options.file):
         return jsonl_reviews(stream)
     said = {
@@ -181,11 +188,12 @@ def _reviews(stream: BinaryIO, options: argparse.Namespace) -> Reviews:
         "header": "false" if options.no_header else None,
     }
     metadata = {key: value for key, value in said.items() if value is not None}
-    return csv_reviews(stream, job_options(options.file.name, metadata, max_rejections=1.0).dialect)
+    asked = job_options(options.file.name, metadata, max_rejections=1.0, head=head_of(stream))
+    return csv_reviews(stream, asked.dialect)
 
 
 def _is_jsonl(path: Path) -> bool:
-    return path.suffix.lower() in _JSONL_ENDINGS
+    return Path(path.name.lower().removesuffix(".gz")).suffix in _JSONL_ENDINGS
 
 
 def _format(options: argparse.Namespace) -> Format:

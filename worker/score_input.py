@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import BinaryIO
 
 import msgspec
@@ -11,14 +12,12 @@ import msgspec
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.outcomes import Rejection, Stage
-from schemas.requests import MAX_REQUEST_BYTES, ReviewRequest, decode_review
+from worker.core.csv_detect import HEAD_BYTES, detect_dialect
+from worker.core.jsonl_rows import JSONL_HEADER, json_lines, line_request
+from worker.core.plain_bytes import plain_bytes
 from worker.core.rows import BadRow, open_rows
 
-JSONL_COLUMNS = ["id", "text"]
-"""What a line of JSON has for columns."""
-
 _CHUNK_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -44,7 +43,7 @@ class Reviews:
 
 def csv_reviews(stream: BinaryIO, dialect: Dialect) -> Reviews:
     """Read CSV or TSV. Raises InvalidInput for the file as a whole."""
-    reader = open_rows(iter(lambda: stream.read(_CHUNK_BYTES), b""), dialect)
+    reader = open_rows(_chunks(stream), dialect)
 
     def items() -> Iterator[Review | Rejection]:
         for item in reader:
@@ -56,20 +55,23 @@ def csv_reviews(stream: BinaryIO, dialect: Dialect) -> Reviews:
     return Reviews(reader.header.columns, items())
 
 
-def jsonl_reviews(stream: BinaryIO) -> Reviews:
-    """Read review requests, one a line. Blank lines are no rows; a byte order mark is skipped."""
-    return Reviews(JSONL_COLUMNS, _jsonl_items(stream))
+def jsonl_reviews(stream: BufferedReader) -> Reviews:
+    """Read review requests, one a line, also from gzip. Blank lines are no rows; a byte order mark is skipped.
+
+    While they are read, raises InvalidInput: `too_large_inflated`, `broken_gzip`.
+    """
+    chunks, _ = plain_bytes(_chunks(stream), detect_dialect(Dialect(format="jsonl"), (), head_of(stream)))
+    return Reviews(JSONL_HEADER.columns, _jsonl_items(chunks))
 
 
-def _jsonl_items(stream: BinaryIO) -> Iterator[Review | Rejection]:
+def _jsonl_items(chunks: Iterable[bytes]) -> Iterator[Review | Rejection]:
     row = 0
-    for number, line in enumerate(_lines(stream), 1):
-        data = (line.removeprefix(_BOM) if number == 1 else line).strip(b" \t\r\n")
+    for _, number, data, _ in json_lines(chunks):
         if not data:
             continue
         row += 1
         try:
-            request = _request(data)
+            request = line_request(data)
         except InvalidInput as error:
             yield rejection(error.key or f"r:{row}", error, "decode", row, number)
             continue
@@ -77,19 +79,13 @@ def _jsonl_items(stream: BinaryIO) -> Iterator[Review | Rejection]:
         yield Review(row, number, request.id or f"r:{row}", request.text, cells, request.model, request.version)
 
 
-def _request(data: bytes) -> ReviewRequest:
-    """Decode one line; of one that is too long not all was read, so its size is not known."""
-    if len(data) > MAX_REQUEST_BYTES:
-        raise InvalidInput("too_large", f"The line has more than {MAX_REQUEST_BYTES:,} bytes. Shorten it.")
-    return decode_review(data)
+def head_of(stream: BufferedReader) -> bytes:
+    """Return the first bytes, without taking them, to tell from how the file is to be read."""
+    return stream.peek(HEAD_BYTES)[:HEAD_BYTES]
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield lines; of one that is too long only so much that it is seen to be too long."""
-    while line := stream.readline(MAX_REQUEST_BYTES + 2):
-        yield line
-        while len(line) > MAX_REQUEST_BYTES + 1 and not line.endswith(b"\n"):
-            line = stream.readline(MAX_REQUEST_BYTES + 2)
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK_BYTES), b"")
 
 
 def rejection(key: str, error: InvalidInput, stage: Stage, row: int, line: int) -> Rejection:

@@ -60,7 +60,7 @@ class JsonRows:
 
     def _item(self, data: bytes, row: int, line: int, byte: int) -> Row | BadRow:
         try:
-            request = decode_review(data)
+            request = line_request(data)
             if self._model is not None:
                 self._check_model(request, self._model)
         except InvalidInput as error:
@@ -76,6 +76,13 @@ class JsonRows:
                 "The line names another model or version than the job's. A job has one: upload the lines of each model "
                 "as a file of their own, and name it in the metadata.",
             )
+
+
+def line_request(data: bytes) -> ReviewRequest:
+    """Decode one line as `decode_review`; of one that is too long not all was kept, so its size is not known."""
+    if len(data) > MAX_REQUEST_BYTES:
+        raise InvalidInput("too_large", f"The line has more than {MAX_REQUEST_BYTES:,} bytes. Shorten it.")
+    return decode_review(data)
 
 
 def json_lines(chunks: Iterable[bytes], *, byte: int = 0, line: int = 1) -> Iterator[tuple[int, int, bytes, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import socket
@@ -63,6 +64,19 @@ def test_json_lines_can_become_csv(here: Path) -> None:
     (here / "in.jsonl").write_bytes(b'{"text": "good", "id": "a"}\n')
     assert main(["in.jsonl", "--output", "out.csv"]) == 0
     assert (here / "out.csv").read_text().splitlines()[0] == "id,text,row,label,probability,model,version"
+
+
+@pytest.mark.parametrize("name", ["in.csv.gz", "in.csv", "in.jsonl.gz", "in.csv.utf16"])
+def test_files_are_read_as_a_job_reads_them(here: Path, name: str) -> None:
+    table = b"id;Review\na;good\nb;bad, really\n"
+    lines = b'{"text": "good", "id": "a"}\n{"text": "bad, really", "id": "b"}\n'
+    data = lines if "jsonl" in name else table
+    data = data.decode().encode("utf-16") if name.endswith("utf16") else data
+    (here / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert main([name, "--output", "out.csv", "--strict"]) == 0
+    with (here / "out.csv").open(newline="") as stream:
+        found = [(row.get("text") or row["Review"], row["id"]) for row in csv.DictReader(stream)]
+    assert found == [("good", "a"), ("bad, really", "b")]
 
 
 def test_a_table_is_for_people(here: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
