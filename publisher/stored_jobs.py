@@ -23,7 +23,7 @@ from worker.core.reading import read_lines
 from worker.settings import Settings
 
 PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
-PREDICTIONS_JSONL = "predictions.jsonl"
+PREDICTIONS_JSONL, REPORT = "predictions.jsonl", "report.html"
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_PREDICTION_BYTES = 8 * 1024 * 1024
@@ -115,6 +115,11 @@ class StoredJob:
         except ObjectNotFound:
             return
         self.read_objects[full] = (size, seen.text())
+
+    def read(self, name: str) -> None:
+        """Read one of the job's objects only to note its size and checksum."""
+        for _ in self.chunks(name):
+            pass
 
     def _document(self, name: str, kind: type[T]) -> T | None:
         try:

@@ -9,7 +9,7 @@ from cloud.objects import ObjectNotFound
 from publisher.console import NotDone, say
 from publisher.doors import open_bucket
 from publisher.results_job import finished
-from publisher.stored_jobs import StoredJob, bucket_name
+from publisher.stored_jobs import REPORT, StoredJob, bucket_name
 from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, Source
 from worker.core.csv_cells import safe_cell
@@ -46,6 +46,7 @@ def verify_job(job: str, settings: Settings) -> tuple[Account, list[str]]:
         faults += _note_predictions(ledger, spec, stored)
         for rejection in stored.rejections():
             ledger.rejected(rejection)
+        stored.read(REPORT)
         account = ledger.account()
         return account, faults + manifest_faults(manifest, account, ledger, stored.read_objects)
 

@@ -241,6 +241,9 @@ class _Job:
         totals = self._totals
         with self._meter.phase("compose"):
             objects = self._store.compose(totals.objects) if totals.objects else []
+        if self._spec is not None and objects:
+            with self._meter.phase("report"):
+                objects.append(self._store.write_report(totals.summary(self._spec, reason)))
         return self._store.settle_manifest(
             JobManifest(
                 job=self._store.job,

@@ -15,6 +15,8 @@ from schemas.errors import InvalidInput
 from schemas.jobs import Counts, JobManifest, JobSpec, PartRecord, StoredObject
 from worker.core.csv_output import PartContent
 from worker.core.naming import job_object, part_object
+from worker.core.report_html import JobSummary, report_html
+from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
 
 MANIFEST = "manifest.json"
@@ -22,10 +24,12 @@ SPEC = "spec.json"
 PREDICTIONS = "predictions.csv"
 PREDICTIONS_JSONL = "predictions.jsonl"
 REJECTIONS = "rejections.jsonl"
+REPORT = "report.html"
 
 CSV_TYPE = "text/csv; charset=utf-8"
 JSONL_TYPE = "application/x-ndjson"
 JSON_TYPE = "application/json"
+HTML_TYPE = "text/html; charset=utf-8"
 
 _JSONL_PART = "predictions.jsonl"
 
@@ -44,6 +48,7 @@ class Totals:
     labels: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     objects: list[str] = field(default_factory=list)
+    report: ReportTotals = field(default_factory=ReportTotals)
 
     def add(self, record: PartRecord) -> None:
         """Add one part."""
@@ -53,10 +58,15 @@ class Totals:
         self.labels.update(record.labels)
         self.codes.update(record.codes)
         self.objects += [stored.name for stored in record.objects]
+        self.report.add(record)
 
     def counts(self) -> Counts:
         """Return the counts, as stored."""
         return Counts(rows=self.rows, predictions=self.predictions, rejections=self.rejections)
+
+    def summary(self, spec: JobSpec, reason: str | None) -> JobSummary:
+        """Return what the report shows; `reason` says why the job failed."""
+        return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report)
 
     def exceeds(self, limit: float | None) -> bool:
         """Say whether rejections are above the limit: a share of the rows below 1, a count from 1 on."""
@@ -136,6 +146,15 @@ class JobStore:
         if not sources:
             return self._write(target, b"", content_type)
         return _stored(self._results.compose(sources, target, content_type=content_type))
+
+    def write_report(self, summary: JobSummary) -> StoredObject:
+        """Write report.html unless there is one. The first one counts: workers may draw plots differently."""
+        name = job_object(self.job, REPORT)
+        try:
+            data = report_html(summary)
+            return _stored(self._results.put(name, data, content_type=HTML_TYPE, if_generation=0))
+        except PreconditionFailed:
+            return _stored(self._results.info(name))
 
     def _write(self, name: str, data: bytes, content_type: str) -> StoredObject:
         return _stored(put_once(self._results, name, data, content_type=content_type))

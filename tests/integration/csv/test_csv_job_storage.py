@@ -66,7 +66,7 @@ def test_a_job_scores_every_row_as_the_command_does(buckets: Buckets, models: Pa
         f"parts/00000{part}.csv" for part in range(5)
     ]
     assert completions[0].manifest == f"gs://reviewmill-results/jobs/{manifest.job}/manifest.json"
-    assert {"read_s", "score_s", "format_s", "write_s", "compose_s", "total_s"} == set(manifest.timings)
+    assert {"read_s", "score_s", "format_s", "write_s", "compose_s", "report_s", "total_s"} == set(manifest.timings)
     assert manifest.cost["bytes_read"] >= upload_size(buckets, upload)
 
 
@@ -90,8 +90,8 @@ def test_a_job_that_is_stopped_after_every_part_ends_with_the_same_bytes(buckets
     assert manifest.counts == whole.counts
     one, other = job_objects(buckets, whole), job_objects(buckets, manifest)
     assert set(one) == set(other)
-    # The documents name the job; the data must not differ.
-    assert {name for name in one if one[name] != other[name]} <= {name for name in one if name.endswith(".json")}
+    # The documents and the report name the job; the data must not differ.
+    assert {name for name in one if one[name] != other[name]} <= {name for name in one if name.endswith((".json", ".html"))}
     # The last of the five workers read the last part alone.
     assert manifest.cost["bytes_read"] < upload_size(buckets, upload)
 

@@ -52,7 +52,11 @@ def test_the_manifest_says_where_everything_is_and_is_announced() -> None:
     world = World()
     upload = world.upload(ROWS)
     manifest = world.run(upload)
-    assert [stored.name.rpartition("/")[2] for stored in manifest.objects] == ["predictions.csv", "rejections.jsonl"]
+    assert [stored.name.rpartition("/")[2] for stored in manifest.objects] == [
+        "predictions.csv",
+        "rejections.jsonl",
+        "report.html",
+    ]
     for stored in manifest.objects:
         info = world.results.info(stored.name)
         assert (info.size, info.crc32c) == (stored.size, stored.crc32c)
