@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from publisher.console import Unusable
+from publisher.formats import FORMATS
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import MODEL_NAMES, canonical_model
@@ -106,6 +107,13 @@ def dialect_of(options: argparse.Namespace, suffix: str) -> Dialect:
         quote=None if quote.lower() == "none" else quote,
         header=not options.no_header,
     )
+
+
+def add_showing(parser: argparse.ArgumentParser) -> None:
+    """Add what results are shown, and how."""
+    parser.add_argument("--rejections", action="store_true", help="show rejections instead of predictions")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--limit", metavar="N", type=at_least_one, help="show at most so many rows")
 
 
 def positive(text: str) -> float:

@@ -1,14 +1,29 @@
-"""Prints accounts: the six counts, and which rows are at fault."""
+"""Prints accounts: what became of the lines that were published, and of the rows that were verified."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from publisher.console import say
+from publisher.failures import FailuresFile
+from publisher.run import Counts
 from worker.core.ledger import Account
 
 _COUNTS = ("read", "predicted", "rejected", "missing", "doubled", "unexpected")
+
+
+def print_run(counts: Counts, receipt: Path, failures: FailuresFile) -> None:
+    """Print the counts of one publishing run, and the files that it wrote."""
+    sums = f"accepted {counts.accepted:,} + failed {counts.failed:,} + repeats {counts.repeats:,}"
+    print(f"read {counts.read:,} = {sums}", flush=True)
+    if counts.accepted:
+        print(f"receipt  {receipt}", flush=True)
+    for path in failures.written:
+        print(f"failures {path}", flush=True)
+    if counts.failed:
+        print(f"reasons  {failures.faults_path}", flush=True)
 
 
 def print_account(account: Account, *, results: Sequence[str]) -> None:

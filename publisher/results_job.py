@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from publisher.console import DONE, NOT_DONE, NotDone, finish, say
 from publisher.doors import open_bucket
-from publisher.formats import FORMATS, REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
-from publisher.options import add_wait, at_least_one, new_parser
+from publisher.formats import REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
+from publisher.options import add_showing, add_wait, new_parser
 from publisher.stored_jobs import StoredJob, which_job
 from publisher.wait_job import wait_for_job
 from schemas.jobs import JobManifest
@@ -29,9 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         [f"{PROG} reviews-0123456789abcdef", f"{PROG} gs://reviewmill-uploads/reviews.csv --format csv > scored.csv"],
     )
     parser.add_argument("job", metavar="JOB_OR_URI", help="id of the job, or gs:// URI of the upload or of the job")
-    parser.add_argument("--rejections", action="store_true", help="show rejections instead of predictions")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
-    parser.add_argument("--limit", metavar="N", type=at_least_one, help="show at most so many rows")
+    add_showing(parser)
     add_wait(parser, "the job is done", 600)
     return parser
 

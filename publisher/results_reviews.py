@@ -12,14 +12,13 @@ from cloud.objects import Objects
 from publisher.console import DONE, Unusable, finish, say
 from publisher.doors import open_bucket
 from publisher.formats import (
-    FORMATS,
     PREDICTION_COLUMNS,
     REJECTION_COLUMNS,
     field_names,
     rows_as_mappings,
     show_rows,
 )
-from publisher.options import at_least_one, new_parser
+from publisher.options import add_showing, new_parser
 from publisher.receipts import read_receipt
 from publisher.stored_reviews import Kind, StoredReviews
 from publisher.when import days_between, point_in_time
@@ -48,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--until", metavar="TIME", help="before this time; now when not given")
     parser.add_argument("--id", metavar="ID", action="extend", nargs="+", help="only reviews with these ids")
     parser.add_argument("--receipt", metavar="FILE", type=Path, help="only reviews of this receipt")
-    parser.add_argument("--rejections", action="store_true", help="show rejections instead of predictions")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
-    parser.add_argument("--limit", metavar="N", type=at_least_one, help="show at most so many rows")
+    add_showing(parser)
     return parser
 
 

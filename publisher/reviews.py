@@ -29,7 +29,7 @@ from publisher.options import (
 )
 from publisher.progress import Progress
 from publisher.receipts import ReceiptFile, new_receipt_id, read_receipt
-from publisher.report import print_account
+from publisher.report import print_account, print_run
 from publisher.run import Counts, Run
 from publisher.sources import Entry, csv_rows, json_lines
 from publisher.wait_reviews import wait_for_reviews
@@ -106,7 +106,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         try:
             _publish(run, options, stream)
         finally:
-            _report(run.counts, paths.receipt, failures, options)
+            print_run(run.counts, paths.receipt, failures)
+            if failures.written:
+                _say_how_to_feed_again(paths.receipt, failures, options)
     if options.wait is None or not run.counts.accepted:
         return NOT_DONE if run.counts.failed else DONE
     balanced = _wait(settings, paths.receipt, options.wait)
@@ -178,27 +180,14 @@ def _publish(run: Run, options: argparse.Namespace, stream: BinaryIO) -> None:
         run.publish(_entries(options, stream), tell)
 
 
-def _report(counts: Counts, receipt: Path, failures: FailuresFile, options: argparse.Namespace) -> None:
-    print(
-        f"read {counts.read:,} = accepted {counts.accepted:,} + failed {counts.failed:,} + repeats {counts.repeats:,}",
-        flush=True,
-    )
-    if counts.accepted:
-        print(f"receipt  {receipt}", flush=True)
-    if not failures.count:
-        return
-    for path in failures.written:
-        print(f"failures {path}", flush=True)
-    print(f"reasons  {failures.faults_path}", flush=True)
-    if failures.written:
-        say("When mended, feed them again:")
+def _say_how_to_feed_again(receipt: Path, failures: FailuresFile, options: argparse.Namespace) -> None:
+    say("When mended, feed them again:")
     asked = [
         word for name in ("model", "version") if (value := getattr(options, name)) for word in (f"--{name}", value)
     ]
     for path in failures.written:
         reading = dialect_arguments(options) if path == failures.rows_path else []
-        command = [*PROG.split(), str(path), "--receipt", str(receipt), *asked, *reading]
-        say(f"  {shlex.join(command)}")
+        say(f"  {shlex.join([*PROG.split(), str(path), '--receipt', str(receipt), *asked, *reading])}")
 
 
 def _wait(settings: Settings, receipt: Path, seconds: float) -> bool:

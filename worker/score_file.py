@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from io import BufferedReader
@@ -15,22 +14,20 @@ from typing import BinaryIO
 
 from cloud.connect import open_objects, require_reachable
 from cloud.objects import CloudSetupError, TransientError
-from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.names import MODEL_NAMES, canonical_model
 from schemas.outcomes import Rejection
-from worker.core.id_conflicts import IdTexts
 from worker.csv_options import job_options
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore
 from worker.score_input import Reviews, csv_reviews, head_of, jsonl_reviews
 from worker.score_output import Format, open_writer
-from worker.score_rows import Predicted, Wanted, score_rows
+from worker.score_report import Report
+from worker.score_rows import Wanted, score_rows
 from worker.settings import load_settings
 
 _JSONL_ENDINGS = {".jsonl", ".ndjson", ".json"}
-_SHOWN_REJECTIONS = 10
 _LOCAL_MODELS = Path("models")
 
 
@@ -122,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         predictions = stack.enter_context(_sink(options.output))
         writer = open_writer(_format(options), reviews.columns, predictions, keep_formulas=options.keep_formulas)
         rejections = stack.enter_context(_sink(options.rejections)) if options.rejections else None
-        report = _Report(rejections)
+        report = Report(rejections)
         for outcome in score_rows(reviews.items, models, wanted):
             if isinstance(outcome, Rejection):
                 report.rejected(outcome)
@@ -132,48 +129,6 @@ def _run(options: argparse.Namespace) -> int:
         writer.finish()
     in_order = report.show()
     return 1 if options.strict and not in_order else 0
-
-
-class _Report:
-    """Counts every row, and keeps the first rejections to show."""
-
-    def __init__(self, rejections: BinaryIO | None) -> None:
-        self.predictions = 0
-        self.codes: Counter[str] = Counter()
-        self._ids = IdTexts()
-        self._rejections = rejections
-        self._shown: list[Rejection] = []
-
-    def predicted(self, one: Predicted) -> None:
-        """Count one."""
-        self.predictions += 1
-        review = one.review
-        if review.key != f"r:{review.row}":
-            self._ids.note(review.row, review.key, review.text)
-
-    def rejected(self, rejection: Rejection) -> None:
-        """Count and write one."""
-        self.codes[rejection.code] += 1
-        if self._rejections is not None:
-            self._rejections.write(encode(rejection) + b"\n")
-        elif len(self._shown) < _SHOWN_REJECTIONS:
-            self._shown.append(rejection)
-
-    def show(self) -> bool:
-        """Print the counts, conflicts, and rejections unless they have a file; say whether every row is in order."""
-        for one in self._shown:
-            print(f"rejected: row {one.row}, line {one.line}: {one.code}: {one.reason}", file=sys.stderr)
-        rejected = self.codes.total()
-        conflicts = self._ids.conflicts()
-        if len(self._shown) < rejected and self._rejections is None:
-            print(f"rejected: {rejected - len(self._shown):,} more; --rejections FILE keeps all", file=sys.stderr)
-        causes = ", ".join(f"{code} {count:,}" for code, count in self.codes.most_common())
-        rows = self.predictions + rejected
-        counts = f"{rows:,} rows = {self.predictions:,} predictions + {rejected:,} rejections"
-        print(counts + (f" ({causes})" if causes else ""), file=sys.stderr)
-        if conflicts is not None:
-            print(f"conflict: {conflicts.sentence()}", file=sys.stderr)
-        return rejected == 0 and conflicts is None
 
 
 def _reviews(stream: BufferedReader, options: argparse.Namespace) -> Reviews:
