@@ -11,6 +11,7 @@ from publisher.formats import FORMATS
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import MODEL_NAMES, canonical_model
+from worker.core.csv_dialect import is_utf_16
 
 _TAB_SUFFIXES = {".tsv", ".tab"}
 _TAB_NAMES = {"tab", "\\t", "\t"}
@@ -88,8 +89,10 @@ def dialect_metadata(options: argparse.Namespace) -> dict[str, str]:
 
 
 def dialect_arguments(options: argparse.Namespace) -> list[str]:
-    """Return the arguments that say again how a CSV is to be read."""
+    """Return the arguments that say how rows given back out of a CSV are to be read; those out of UTF-16 are UTF-8."""
     said = dialect_metadata(options)
+    if is_utf_16(said.get("encoding", "")):
+        del said["encoding"]
     without_header = said.pop("header", None) is not None
     return [word for key, value in said.items() for word in (f"--{key}", value)] + ["--no-header"] * without_header
 

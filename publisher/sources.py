@@ -12,6 +12,7 @@ from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.requests import ReviewRequest, decode_review
+from worker.core.plain_bytes import plain_bytes
 from worker.core.rows import BadRow, Row, RowReader, open_rows
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -74,7 +75,9 @@ def csv_rows(stream: BinaryIO, dialect: Dialect) -> Iterator[Entry]:
     A row that cannot be read is given back as its bytes, which reach to the start of the next one.
     Raises Unusable for a file that cannot be read as a whole (no header, no text column, another encoding).
     """
-    seen = RawBytes(_chunks(stream))
+    # Records are counted in the bytes of the inflated UTF-8, so these are what is given back.
+    chunks, dialect = plain_bytes(_chunks(stream), dialect)
+    seen = RawBytes(chunks)
     reader = _reader(seen.chunks(), dialect)
     columns = reader.header.columns
     head = seen.between(0, reader.header.first_byte)

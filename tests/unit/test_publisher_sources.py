@@ -96,6 +96,12 @@ def test_no_byte_of_an_unreadable_row_is_lost(lines: list[bytes], end: bytes, ch
     assert unread == bad
 
 
+def test_rows_out_of_utf_16_are_given_back_in_utf_8() -> None:
+    data = "text,id\ngut,a\nl\u00fcckenhaft\n".encode("utf-16")
+    found = list(csv_rows(io.BytesIO(data), Dialect(encoding="utf-16")))
+    assert [entry.record and entry.record.raw for entry in found] == [None, "l\u00fcckenhaft\n".encode()]
+
+
 def test_a_row_beyond_all_bounds_is_counted_and_not_kept() -> None:
     data = b"text,id\n" + b"x" * (raw_records.MAX_KEPT_BYTES + 3_000_000) + b"\ngood,a\nragged\n"
     found = list(csv_rows(io.BytesIO(data), Dialect()))

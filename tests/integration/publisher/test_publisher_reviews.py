@@ -172,6 +172,15 @@ def test_rows_that_cannot_be_read_are_given_back_as_they_stand(
     assert len(receipt_of("r.jsonl")) == 5
 
 
+def test_mended_rows_out_of_utf_16_are_fed_again(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.csv").write_bytes("text,id\ngut,a\n,b\n".encode("utf-16"))
+    assert main(["reviews", "in.csv", "--encoding", "utf-16", "--failures", "f", "--receipt", "r"]) == 1
+    (command,) = (shlex.split(line)[2:] for line in capsys.readouterr().err.splitlines() if line.startswith("  review"))
+    Path("f.rows.csv").write_bytes(Path("f.rows.csv").read_bytes().replace(b",b", b"besser,b"))
+    assert main(command) == 0
+    assert {decode_review(message.data).text for message in pull_all(local_cloud.reviews, 2)} == {"gut", "besser"}
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
