@@ -22,6 +22,7 @@ _COMMON: Final = {
 }
 _DROPPED: Final = {"script", "style", "title"}
 _LABEL_CHARS: Final = 28
+_LETTER_PX: Final = 14
 
 
 def can_plot() -> bool:
@@ -50,7 +51,9 @@ def histogram(counts: Sequence[int]) -> str:
     bins = len(counts)
     first = next((place for place, count in enumerate(counts) if count), 0)
     first -= first % max(1, bins // 10)
-    chart = pygal.Bar(height=240, spacing=2, x_label_rotation=0, show_minor_x_labels=False, **_COMMON)
+    chart = pygal.Bar(
+        style=_style(pygal), height=240, spacing=2, x_label_rotation=0, show_minor_x_labels=False, **_COMMON
+    )
     chart.x_labels = [f"{place / bins:.2f}" for place in range(first, bins)]
     chart.x_labels_major = chart.x_labels[:: max(1, bins // 10)]
     chart.value_formatter = "{:,.0f}".format
@@ -62,13 +65,18 @@ def shares(actual: Mapping[str, float], expected: Mapping[str, float]) -> str:
     """Draw shares of labels as horizontal bars, beside those of the model's held-out rows where they are known."""
     pygal = _pygal()
     labels = list(actual)[::-1]
-    chart = pygal.HorizontalBar(height=70 + 46 * len(labels), spacing=8, range=(0, 1), **_COMMON)
+    chart = pygal.HorizontalBar(style=_style(pygal), height=70 + 46 * len(labels), spacing=8, range=(0, 1), **_COMMON)
     chart.x_labels = [_short(label) for label in labels]
     chart.value_formatter = "{:.0%}".format
     if expected:
         chart.add("held-out rows", [expected.get(label, 0.0) for label in labels])
     chart.add("this job", [actual[label] for label in labels])
     return _svg(chart, "Share of each label")
+
+
+def _style(pygal: Any) -> Any:  # noqa: ANN401 - pygal has no types
+    """Return the size of letters, which pygal leaves room for; how they look is in the page's style sheet."""
+    return pygal.style.Style(label_font_size=_LETTER_PX, major_label_font_size=_LETTER_PX)
 
 
 def _svg(chart: Any, title: str) -> str:  # noqa: ANN401 - pygal has no types

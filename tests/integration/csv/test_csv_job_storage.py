@@ -91,7 +91,9 @@ def test_a_job_that_is_stopped_after_every_part_ends_with_the_same_bytes(buckets
     one, other = job_objects(buckets, whole), job_objects(buckets, manifest)
     assert set(one) == set(other)
     # The documents and the report name the job; the data must not differ.
-    assert {name for name in one if one[name] != other[name]} <= {name for name in one if name.endswith((".json", ".html"))}
+    assert {name for name in one if one[name] != other[name]} <= {
+        name for name in one if name.endswith((".json", ".html"))
+    }
     # The last of the five workers read the last part alone.
     assert manifest.cost["bytes_read"] < upload_size(buckets, upload)
 
