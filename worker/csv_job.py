@@ -19,7 +19,8 @@ from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.in_order import run_in_order
 from worker.core.naming import job_id, job_object
 from worker.core.output_options import output_options
-from worker.core.rows import Place, first_place
+from worker.core.row_batch import RowBatch
+from worker.core.rows import BadRow, Place, Row, first_place
 from worker.core.scorer import Scores
 from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
@@ -195,9 +196,8 @@ class _Job:
         labels = self._model_of(spec).labels
         builder = PartBuilder(spec, labels, with_header=number == 0, max_bytes=PART_BYTES)
         with self._meter.phase("read"):
-            while (item := rows.peek()) is not None and builder.add(item):
-                rows.take()
-        return _UnscoredPart(number, builder, rows.place(), last=rows.peek() is None)
+            _fill(builder, rows)
+        return _UnscoredPart(number, builder, rows.place(), last=rows.peek_batch() is None)
 
     def _score(self, step: PartRecord | _UnscoredPart) -> PartContent | None:
         """Score a part and return its bytes; None for a finished one. Runs on the scoring thread."""
@@ -260,6 +260,21 @@ class _Job:
                 reason=reason,
             )
         )
+
+
+def _fill(builder: PartBuilder, rows: RowCursor) -> None:
+    """Move rows into a part until it is full or there are no more; whole batches, because one by one costs more."""
+    while (item := rows.peek_batch()) is not None:
+        waiting: list[Row | BadRow] = list(item.rows()) if isinstance(item, RowBatch) else [item]
+        taken = 0
+        for row in waiting:
+            if not builder.add(row):
+                break
+            taken += 1
+        if taken:
+            rows.take(taken)
+        if taken < len(waiting):
+            return
 
 
 def _too_many(spec: JobSpec, totals: Totals) -> InvalidInput:
