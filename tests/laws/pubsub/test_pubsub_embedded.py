@@ -91,6 +91,19 @@ def test_an_acknowledgement_from_before_a_restart_never_matches() -> None:
         after.close()
 
 
+def test_message_ids_are_not_given_out_again_after_a_restart() -> None:
+    server = EmbeddedPubSub()
+    ids: list[str] = []
+    for _ in range(2):
+        with server:
+            clients = Cloud(server.address)
+            topic = clients.topic()
+            ids += [server.publish(topic, b"x") for _ in range(100)]
+            clients.close()
+    assert len(set(ids)) == 200
+    assert ids == sorted(ids, key=int)
+
+
 def test_publishing_by_itself_follows_the_rules(embedded: EmbeddedPubSub) -> None:
     with pytest.raises(PubSubError):
         embedded.publish(f"{PROJECT}/topics/missing", b"x")
