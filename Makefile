@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-score bench-stream bench-csv schemas requirements clean
+.PHONY: help setup demo test test-faults lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ demo: $(STAMP) ## run the main job on this machine: train, publish, score, verif
 
 test: $(STAMP) ## run every test
 	@$(BIN)/python -m pytest
+
+test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 8 minutes)
+	@$(BIN)/python -m pytest -m "" -s tests/faults
 
 lint: $(STAMP) ## check format, rules and types
 	@$(BIN)/ruff format --check .
