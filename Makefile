@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults lint format bench bench-score bench-stream bench-csv schemas requirements clean
+.PHONY: help setup demo test test-faults test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(STAMP) ## run every test
 
 test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 8 minutes)
 	@$(BIN)/python -m pytest -m "" -s tests/faults
+
+test-parity: $(STAMP) ## hold the scorer to scikit-learn's bits on 200,000 made-up strings and every character (minutes)
+	@REVIEWMILL_PARITY_STRINGS=200000 $(BIN)/python -m pytest tests/laws/scoring/test_scoring_parity.py tests/laws/scoring/test_scoring_unicode.py
 
 lint: $(STAMP) ## check format, rules and types
 	@$(BIN)/ruff format --check .
