@@ -24,12 +24,13 @@ from schemas.outcomes import text_digest
 from tests.faults.ledger import Accepted, Answer, Ledger, Verdict
 from worker.core.batch import BatchLimits
 from worker.core.envelope import Envelope
+from worker.core.in_hand import Bounds
 from worker.core.naming import partition
 from worker.core.scorer import Scores
 from worker.dispatch import Dispatcher
 from worker.process import process
 from worker.results import ResultsStore
-from worker.subscriber import PullWorker
+from worker.subscriber import PullRules, PullWorker
 
 Handle = Callable[[Sequence[Envelope]], set[int]]
 Part = Literal["subscription", "results", "handle", "model", "models"]
@@ -40,7 +41,7 @@ _FASTER = 100.0
 """Leases run on a clock this much faster than ours: an ack deadline of 10 s passes in a tenth of a second."""
 
 _STAMP = "2026-11-21T18:05:09.123456Z"
-_BATCH = BatchLimits(25, 1_000_000, 0.01)
+_RULES = PullRules(BatchLimits(25, 1_000_000, 0.01), Bounds(50, 2_000_000), threads=1)
 
 
 class Killed(BaseException):
@@ -214,4 +215,4 @@ def _worker(
     dispatcher = Dispatcher(partial(process, models=models, results=results), lambda _: None)  # type: ignore[arg-type]
     handle = choose("handle", lambda real: real)(dispatcher.handle)
     pulled = choose("subscription", lambda real: real)(subscription)
-    return PullWorker(pulled, handle, _BATCH, stop)  # type: ignore[arg-type]
+    return PullWorker(pulled, handle, _RULES, stop)  # type: ignore[arg-type]
