@@ -71,23 +71,20 @@ class BufferNotFlushed:
         return set().union(*(item.origins for item in new))
 
 
-def _first_key(item: ResultObject) -> str:
-    kind, version, *where, _ = item.name.split("/")
-    key = json.loads(item.data.split(b"\n")[0])["key"]
-    return "/".join((kind, version, *where, f"{key}.jsonl"))
-
-
 @dataclass
 class NoCheckOf412:
-    """Names objects by their first key, and takes a name that is taken for its own earlier success."""
+    """Numbers its objects from one in each process, and takes a name that is taken for its own earlier success."""
 
     objects: Objects
+    written: int = 0
 
     def commit(self, objects: Iterable[ResultObject]) -> set[int]:
         durable: set[int] = set()
         for item in objects:
+            self.written += 1
+            name = f"{item.name.rpartition('/')[0]}/{self.written:06d}.jsonl"
             try:
-                self.objects.put(_first_key(item), item.data, content_type=NDJSON, if_generation=0)
+                self.objects.put(name, item.data, content_type=NDJSON, if_generation=0)
             except PreconditionFailed:
                 pass
             except TransientError:
