@@ -28,7 +28,7 @@ demo: $(STAMP) ## run the main job on this machine: train, publish, score, verif
 	@$(BIN)/reviewmill demo
 
 test: $(STAMP) ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 8 minutes)
 	@$(BIN)/python -m pytest -m "" -s tests/faults
