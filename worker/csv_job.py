@@ -7,38 +7,25 @@ finds the finished parts, and the result is the same to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
-from worker.core.csv_output import PartBuilder, PartContent
+from worker.core.csv_output import PartContent
 from worker.core.in_order import run_in_order
 from worker.core.naming import job_id, job_object
 from worker.core.output_options import output_options
-from worker.core.row_batch import RowBatch
-from worker.core.rows import BadRow, Place, Row, first_place
-from worker.core.scorer import Scores
 from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
+from worker.csv_model import JobModel, Models
 from worker.csv_options import job_options
 from worker.csv_parts import MANIFEST, JobStore, Totals
-from worker.csv_source import RowCursor, UploadedFile
-from worker.model_load import LoadedModel
-
-PART_BYTES = 2 * 1024 * 1024
-"""The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the three
-parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
-
-
-class Models(Protocol):
-    """Where classifiers come from."""
-
-    def resolve(self, model: str | None, version: str | None) -> LoadedModel:
-        """Return the classifier; InvalidInput when the upload is at fault, else TransientError or ModelUnavailable."""
+from worker.csv_reading import PartReader, UnscoredPart
+from worker.csv_scoring import PartScorer
+from worker.csv_source import UploadedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +75,6 @@ def run_job(
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _UnscoredPart:
-    """The rows of one part, and where the next one starts."""
-
-    number: int
-    builder: PartBuilder
-    place: Place
-    last: bool
-
-
 class _Job:
     """One worker's run of one job."""
 
@@ -114,7 +91,7 @@ class _Job:
         self._stopping = stopping
         self._meter = meter
         self._rules = rules
-        self._models = places.models
+        self._model = JobModel(places.models)
         self._name = upload.name
         results = MeteredObjects(places.results, meter)
         self._attempts = Attempts(results, job)
@@ -123,7 +100,6 @@ class _Job:
         self._file = UploadedFile(MeteredObjects(places.uploads, meter), upload)
         self._source: Source = self._file.unknown_source()
         self._spec: JobSpec | None = None
-        self._model: LoadedModel | None = None
         self._totals = Totals()
 
     def run(self) -> JobManifest:
@@ -155,63 +131,28 @@ class _Job:
             self._name, info.metadata, max_rejections=self._rules.max_rejections, head=self._file.head()
         )
         header = self._file.header(info, options.dialect)
-        self._model = self._models.resolve(options.model, options.version)
+        model = self._model.choose(options.model, options.version)
         return JobSpec(
             job=self._store.job,
             source=self._source,
-            model=self._model.name,
-            version=self._model.version,
-            manifest_sha256=self._model.manifest_sha256,
+            model=model.name,
+            version=model.version,
+            manifest_sha256=model.manifest_sha256,
             dialect=options.dialect,
             header=header,
             chunk_rows=self._rules.chunk_rows,
             max_rejections=options.max_rejections,
             output=output_options(info.metadata, header),
-            profile=self._model.profile,
+            profile=model.profile,
         )
 
     def _work(self, spec: JobSpec) -> None:
         """Go through the parts: those that any worker finished are taken as they are, the others are made."""
-        run_in_order(self._steps(spec), self._score, self._settle)
+        reader = PartReader(spec, self._store, self._file, model_of=self._model.of, meter=self._meter)
+        scorer = PartScorer(self._meter, threads=self._rules.threads)
+        run_in_order(reader.steps(self._go_on), scorer.score, self._settle)
 
-    def _steps(self, spec: JobSpec) -> Iterator[PartRecord | _UnscoredPart]:
-        """Yield each part in order: the record of a finished one, the rows of another."""
-        place, number, rows = first_place(spec.header), 0, None
-        last = False
-        while not last:
-            record = self._store.part(number)
-            if record is None:
-                self._go_on()
-                rows = rows or self._file.rows(spec, place)
-                part = self._read_part(spec, number, rows)
-                place, last = part.place, part.last
-                yield part
-            else:
-                rows = None
-                place, last = Place(record.next_byte, record.next_line, record.next_row), record.last
-                yield record
-            number += 1
-
-    def _read_part(self, spec: JobSpec, number: int, rows: RowCursor) -> _UnscoredPart:
-        labels = self._model_of(spec).labels
-        builder = PartBuilder(spec, labels, with_header=number == 0, max_bytes=PART_BYTES)
-        with self._meter.phase("read"):
-            _fill(builder, rows)
-        return _UnscoredPart(number, builder, rows.place(), last=rows.peek_batch() is None)
-
-    def _score(self, step: PartRecord | _UnscoredPart) -> PartContent | None:
-        """Score a part and return its bytes; None for a finished one. Runs on the scoring thread."""
-        if isinstance(step, PartRecord):
-            return None
-        with self._meter.phase("format"):
-            return step.builder.finish(self._score_texts, self._model.explain if self._model else None)
-
-    def _score_texts(self, texts: Sequence[str]) -> Scores:
-        assert self._model is not None
-        with self._meter.phase("score"):
-            return self._model.score(texts, threads=self._rules.threads)
-
-    def _settle(self, step: PartRecord | _UnscoredPart, content: PartContent | None) -> None:
+    def _settle(self, step: PartRecord | UnscoredPart, content: PartContent | None) -> None:
         """Store a part that was made, and add it to the totals. Runs on the storing thread, in order of the parts."""
         assert self._spec is not None
         if isinstance(step, PartRecord):
@@ -223,18 +164,6 @@ class _Job:
         self._totals.add(record)
         if self._totals.exceeds(self._spec.max_rejections):
             raise _too_many(self._spec, self._totals)
-
-    def _model_of(self, spec: JobSpec) -> LoadedModel:
-        """Return the very model that the spec fixed, whatever is current now."""
-        if self._model is None or (self._model.name, self._model.version) != (spec.model, spec.version):
-            self._model = self._models.resolve(spec.model, spec.version)
-        if self._model.manifest_sha256 != spec.manifest_sha256:
-            raise InvalidInput(
-                "model_changed",
-                f"Version {spec.version} of {spec.model} is not the one that the job started with, although versions "
-                "never change. Find out who replaced it, and upload the file again.",
-            )
-        return self._model
 
     def _finish(self, reason: str | None) -> JobManifest:
         """Join the parts and store the manifest; a failed job keeps what was done."""
@@ -260,21 +189,6 @@ class _Job:
                 reason=reason,
             )
         )
-
-
-def _fill(builder: PartBuilder, rows: RowCursor) -> None:
-    """Move rows into a part until it is full or there are no more; whole batches, because one by one costs more."""
-    while (item := rows.peek_batch()) is not None:
-        waiting: list[Row | BadRow] = list(item.rows()) if isinstance(item, RowBatch) else [item]
-        taken = 0
-        for row in waiting:
-            if not builder.add(row):
-                break
-            taken += 1
-        if taken:
-            rows.take(taken)
-        if taken < len(waiting):
-            return
 
 
 def _too_many(spec: JobSpec, totals: Totals) -> InvalidInput:

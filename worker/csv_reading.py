@@ -1,0 +1,92 @@
+"""The first stage of a CSV job: the file's rows, cut into parts. Finished parts are passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from schemas.jobs import JobSpec, PartRecord
+from worker.core.csv_output import PartBuilder
+from worker.core.row_batch import RowBatch
+from worker.core.rows import BadRow, Place, Row, first_place
+from worker.csv_cost import Meter
+from worker.csv_parts import JobStore
+from worker.csv_source import RowCursor, UploadedFile
+from worker.model_load import LoadedModel
+
+PART_BYTES = 2 * 1024 * 1024
+"""The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the three
+parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnscoredPart:
+    """The rows of one part, and where the next one starts."""
+
+    number: int
+    builder: PartBuilder
+    model: LoadedModel
+    place: Place
+    last: bool
+
+
+class PartReader:
+    """Reads the parts of one job, in order. Blocks. For one thread."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        store: JobStore,
+        file: UploadedFile,
+        *,
+        model_of: Callable[[JobSpec], LoadedModel],
+        meter: Meter,
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        self._file = file
+        self._model_of = model_of
+        self._meter = meter
+
+    def steps(self, go_on: Callable[[], object]) -> Iterator[PartRecord | UnscoredPart]:
+        """Yield each part in order: the record of a finished one, the rows of another.
+
+        `go_on` is called before a part is read, and raises where none may be begun.
+        """
+        place, number, rows = first_place(self._spec.header), 0, None
+        last = False
+        while not last:
+            record = self._store.part(number)
+            if record is None:
+                go_on()
+                rows = rows or self._file.rows(self._spec, place)
+                part = self._read_part(number, rows)
+                place, last = part.place, part.last
+                yield part
+            else:
+                rows = None
+                place, last = Place(record.next_byte, record.next_line, record.next_row), record.last
+                yield record
+            number += 1
+
+    def _read_part(self, number: int, rows: RowCursor) -> UnscoredPart:
+        model = self._model_of(self._spec)
+        builder = PartBuilder(self._spec, model.labels, with_header=number == 0, max_bytes=PART_BYTES)
+        with self._meter.phase("read"):
+            _fill(builder, rows)
+        return UnscoredPart(number, builder, model, rows.place(), last=rows.peek_batch() is None)
+
+
+def _fill(builder: PartBuilder, rows: RowCursor) -> None:
+    """Move rows into a part until it is full or there are no more; whole batches, because one by one costs more."""
+    while (item := rows.peek_batch()) is not None:
+        waiting: list[Row | BadRow] = list(item.rows()) if isinstance(item, RowBatch) else [item]
+        taken = 0
+        for row in waiting:
+            if not builder.add(row):
+                break
+            taken += 1
+        if taken:
+            rows.take(taken)
+        if taken < len(waiting):
+            return

@@ -1,0 +1,32 @@
+"""The second stage of a CSV job: a part's rows → the bytes of its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.jobs import PartRecord
+from worker.core.csv_output import PartContent
+from worker.core.scorer import Scores
+from worker.csv_cost import Meter
+from worker.csv_reading import UnscoredPart
+from worker.model_load import LoadedModel
+
+
+class PartScorer:
+    """Scores the parts of one job on up to `threads` threads."""
+
+    def __init__(self, meter: Meter, *, threads: int) -> None:
+        self._meter = meter
+        self._threads = threads
+
+    def score(self, step: PartRecord | UnscoredPart) -> PartContent | None:
+        """Return the bytes of a part; None for a finished one."""
+        if isinstance(step, PartRecord):
+            return None
+        model = step.model
+        with self._meter.phase("format"):
+            return step.builder.finish(lambda texts: self._score_texts(model, texts), model.explain)
+
+    def _score_texts(self, model: LoadedModel, texts: Sequence[str]) -> Scores:
+        with self._meter.phase("score"):
+            return model.score(texts, threads=self._threads)
