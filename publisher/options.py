@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from worker.core.csv_dialect import is_utf_16
 
 _TAB_SUFFIXES = {".tsv", ".tab"}
 _TAB_NAMES = {"tab", "\\t", "\t"}
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def new_parser(prog: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
@@ -28,14 +30,19 @@ def new_parser(prog: str, description: str, examples: Sequence[str]) -> argparse
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse._ActionsContainer) -> None:
     """Add --model and --version."""
     parser.add_argument(
         "--model",
         metavar="MODEL",
         help=f"classifier: {', '.join(MODEL_NAMES)}, or its scikit-learn name; the first when not given",
     )
-    parser.add_argument("--version", metavar="VERSION", help="version of the model; the current one when not given")
+    parser.add_argument(
+        "--version",
+        metavar="VERSION",
+        type=version_name,
+        help="version of the model; the current one when not given",
+    )
 
 
 def known_model(name: str | None) -> str | None:
@@ -48,7 +55,7 @@ def known_model(name: str | None) -> str | None:
         raise Unusable(f"--model {name}: {error.reason}") from None
 
 
-def add_wait(parser: argparse.ArgumentParser, what: str, seconds: float) -> None:
+def add_wait(parser: argparse._ActionsContainer, what: str, seconds: float) -> None:
     """Add --wait [SECONDS]."""
     parser.add_argument(
         "--wait",
@@ -98,7 +105,7 @@ def dialect_arguments(options: argparse.Namespace) -> list[str]:
 
 
 def dialect_of(options: argparse.Namespace, suffix: str) -> Dialect:
-    """Return how a local file with this suffix is to be read: the same as an uploaded one (worker/csv_options.py)."""
+    """Return how a local file with this suffix is read: as an uploaded one by worker/core/job_options.py."""
     tabs = suffix.lower() in _TAB_SUFFIXES
     delimiter = options.delimiter or ("\t" if tabs else ",")
     quote = options.quote or ("none" if tabs else '"')
@@ -138,6 +145,15 @@ def rejection_limit(text: str) -> str:
         number = -1.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a share below 1 nor a count from 1 on")
+    return text
+
+
+def version_name(text: str) -> str:
+    """Check a version's name, for argparse, as the job's workers will."""
+    if not _VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text[:80]!r} cannot be a version: those are up to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"
+        )
     return text
 
 

@@ -27,11 +27,12 @@ class Progress:
         self._next = time.monotonic() + (0 if self._bar else _LINE_EVERY_S)
 
     def show(self, done: int, note: str, *, total: int | None = None) -> None:
-        """Tell the state: `done` of the total, and a few words on it."""
+        """Tell the state: `done` of the total (None: of an unknown one), never shown as more, and a few words on it."""
         now = time.monotonic()
         if now < self._next:
             return
         self._total = total if total is not None else self._total
+        done = done if self._total is None else min(done, self._total)
         if self._bar is not None and self._task is not None:
             self._next = now + _BAR_EVERY_S
             self._bar.update(self._task, completed=done, total=self._total, note=note)

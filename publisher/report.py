@@ -9,6 +9,7 @@ from pathlib import Path
 from publisher.console import say
 from publisher.failures import FailuresFile
 from publisher.run import Counts
+from worker.core.id_conflicts import IdConflicts
 from worker.core.ledger import Account
 
 _COUNTS = ("read", "predicted", "rejected", "missing", "doubled", "unexpected")
@@ -46,3 +47,9 @@ def print_account(account: Account, *, results: Sequence[str]) -> None:
 def say_where_rejections_are(results: Sequence[str]) -> None:
     """Print the command that shows why rows were rejected."""
     say(f"Why some were rejected: {shlex.join(['reviewmill', 'results', *results, '--rejections'])}")
+
+
+def say_id_conflicts(conflicts: IdConflicts | None) -> None:
+    """Say which ids stand for several texts, if any do."""
+    if conflicts is not None:
+        say(f"note: {conflicts.sentence()}. Results are kept by row: tell them apart by row, not by id.")

@@ -102,11 +102,6 @@ def _unread(bad: BadRow, record: RawRecord) -> Entry:
     return Entry(bad.row, b"", InvalidInput(bad.code, f"{reason}."), record)
 
 
-def check_csv(stream: BinaryIO, dialect: Dialect) -> None:
-    """Raise Unusable for a file that no worker could read: no header, no text column, another encoding."""
-    _reader(_chunks(stream), dialect)
-
-
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(_CHUNK_BYTES), b"")
 

@@ -1,4 +1,4 @@
-"""`reviewmill publish csv FILE`: uploads a CSV to be scored as one job, and follows the job."""
+"""`reviewmill publish csv FILE`: uploads a file to be scored as one job, and follows the job."""
 
 from __future__ import annotations
 
@@ -6,68 +6,46 @@ import argparse
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from cloud.crc import Checksum
 from cloud.objects import ObjectInfo, Objects, PreconditionFailed
 from publisher.console import DONE, NotDone, Unusable, finish
 from publisher.doors import open_bucket
-from publisher.options import (
-    add_dialect,
-    add_model,
-    add_wait,
-    dialect_metadata,
-    dialect_of,
-    known_model,
-    new_parser,
-    rejection_limit,
-    suffix_of,
-)
-from publisher.sources import check_csv
+from publisher.report import say_id_conflicts
 from publisher.stored_jobs import StoredJob, job_of_upload
+from publisher.upload_options import PROG, job_metadata, upload_parser
 from publisher.wait_job import print_job, wait_for_job
+from schemas.errors import InvalidInput
+from schemas.jobs import Dialect
+from worker.core.csv_detect import HEAD_BYTES
+from worker.core.id_conflicts import IdConflicts, IdTexts
+from worker.core.job_options import job_options
+from worker.core.output_options import output_options
+from worker.core.rows import Row, open_rows
 from worker.settings import Settings, load_settings
 
-PROG = "reviewmill publish csv"
-_CSV_TYPE = "text/csv"
 _CHUNK_BYTES = 1024 * 1024
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = new_parser(
-        PROG,
-        "Upload a CSV file. A worker scores it as one job: predictions.csv has every row with its label,\n"
-        "rejections.jsonl every row that could not be scored and why, manifest.json, written last, the counts.\n\n"
-        "The same file with the same options is uploaded once; its job is named again.",
-        [f"{PROG} reviews.csv --text-column review --wait", f"{PROG} reviews.tsv --no-header --text-column 2"],
-    )
-    parser.add_argument("file", metavar="FILE", help="the CSV")
-    add_model(parser)
-    parser.add_argument("--name", metavar="OBJECT", help="name to upload under; made from the content when not given")
-    parser.add_argument(
-        "--max-rejections",
-        metavar="LIMIT",
-        type=rejection_limit,
-        help="the job stops when more rows are rejected: a share below 1, or a count",
-    )
-    parser.add_argument(
-        "--no-check", action="store_true", help="upload without looking whether the header has the text column"
-    )
-    add_wait(parser, "the job is done", 600)
-    add_dialect(parser)
-    return parser
+_ANY_LIMIT = 1.0
+"""Looking at a file does not come to its limit of rejections."""
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = _parser().parse_args(argv)
+    options = upload_parser().parse_args(argv)
     return finish(PROG, lambda: _run(options, load_settings(os.environ)))
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     path = Path(options.file)
-    metadata = _metadata(options)
-    digest, checksum = _read(path, options)
+    metadata = job_metadata(options)
+    try:
+        dialect = None if options.no_check else _look(path, options.name or path.name, metadata)
+        digest, checksum = _digests(path)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}. Name a file of reviews.") from None
     name = _content_name(path, digest, metadata) if options.name is None else options.name
     with open_bucket(settings.uploads, settings) as uploads:
         info = put_once_file(uploads, name, path, checksum, metadata)
@@ -75,44 +53,66 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     print(f"{'upload':<12}{settings.uploads.rstrip('/')}/{name}#{info.generation}\n{'job':<12}{job}", flush=True)
     if options.wait is None:
         return DONE
+    # While the worker is at it.
+    conflicts = None if dialect is None else _conflicts(path, dialect)
     with open_bucket(settings.results, settings) as results:
         stored = StoredJob(results, job)
-        return print_job(stored, wait_for_job(stored, size_bytes=info.size, seconds=options.wait))
+        status = print_job(stored, wait_for_job(stored, seconds=options.wait))
+    say_id_conflicts(conflicts)
+    return status
 
 
-def _metadata(options: argparse.Namespace) -> dict[str, str]:
-    """Return what the job's workers are told, in the keys that they read."""
-    said = {
-        "model": known_model(options.model),
-        "version": options.version,
-        "max-rejections": options.max_rejections,
-    }
-    return {key: value for key, value in said.items() if value is not None} | dialect_metadata(options)
+def _look(path: Path, name: str, metadata: dict[str, str]) -> Dialect:
+    """Return how the job's workers will read the file; raises Unusable where they could not, or not as asked."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+        stream.seek(0)
+        try:
+            dialect = job_options(name, metadata, max_rejections=_ANY_LIMIT, head=head).dialect
+            output_options(metadata, open_rows(_chunks(stream), dialect).header)
+        except InvalidInput as error:
+            raise Unusable(f"The file cannot be scored as asked ({error.code}). {error.reason}") from None
+    return dialect
 
 
-def _read(path: Path, options: argparse.Namespace) -> tuple[str, str]:
-    """Return the file's SHA-256 in hex and its CRC32C; raises Unusable for a file that no worker could read."""
+def _digests(path: Path) -> tuple[str, str]:
+    """Return the file's SHA-256 in hex and its CRC32C."""
     digest, checksum = hashlib.sha256(), Checksum()
+    with path.open("rb") as stream:
+        for chunk in _chunks(stream):
+            digest.update(chunk)
+            checksum.update(chunk)
+    return digest.hexdigest(), checksum.text()
+
+
+def _conflicts(path: Path, dialect: Dialect) -> IdConflicts | None:
+    """Return the ids of the file that stand for several texts; takes 24 bytes of memory a row."""
+    if dialect.id_column is None and dialect.format == "csv":
+        return None
+    ids = IdTexts()
     try:
         with path.open("rb") as stream:
-            if not options.no_check:
-                check_csv(stream, dialect_of(options, suffix_of(path.name)))
-                stream.seek(0)
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                checksum.update(chunk)
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}. Name a CSV file.") from None
-    return digest.hexdigest(), checksum.text()
+            for row in open_rows(_chunks(stream), dialect):
+                if isinstance(row, Row) and row.id is not None:
+                    ids.note(row.row, row.id, row.text)
+    except (InvalidInput, OSError):  # the job's own reason says more, and a file that is gone was uploaded before
+        return None
+    return ids.conflicts()
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK_BYTES), b"")
 
 
 def _content_name(path: Path, digest: str, metadata: dict[str, str]) -> str:
     """Return a name that the same file with the same options gets again, and no other."""
     asked = "".join(f"\n{key}={value}" for key, value in sorted(metadata.items()))
     short = hashlib.sha256(f"{digest}{asked}".encode()).hexdigest()[:16]
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:100] or "upload"
-    suffix = path.suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", path.suffix) else ".csv"
-    return f"{stem}-{short}{suffix}"
+    name, compressed = (path.name[:-3], ".gz") if path.name.lower().endswith(".gz") else (path.name, "")
+    inner = Path(name)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", inner.stem).strip("-.")[:100] or "upload"
+    suffix = inner.suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", inner.suffix) else ".csv"
+    return f"{stem}-{short}{suffix}{compressed}"
 
 
 def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metadata: dict[str, str]) -> ObjectInfo:
@@ -121,7 +121,7 @@ def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metada
     Raises NotDone when the name is taken by something else: nothing is overwritten.
     """
     try:
-        return uploads.put_file(name, path, content_type=_CSV_TYPE, if_generation=0, metadata=metadata)
+        return uploads.put_file(name, path, content_type=_content_type(name), if_generation=0, metadata=metadata)
     except PreconditionFailed:
         there = uploads.info(name)
     except ValueError as error:
@@ -135,3 +135,11 @@ def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metada
         )
     print("This file is there already with these options; it is not uploaded again.")
     return there
+
+
+def _content_type(name: str) -> str:
+    """Return what tools may show of the file; workers do not look at it."""
+    ending = name.lower().rpartition(".")[2]
+    return {"jsonl": "application/x-ndjson", "ndjson": "application/x-ndjson", "gz": "application/gzip"}.get(
+        ending, "text/csv"
+    )

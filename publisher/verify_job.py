@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from cloud.crc import Checksum
 from cloud.objects import ObjectNotFound
-from publisher.console import NotDone, say
+from publisher.console import NotDone
 from publisher.doors import open_bucket
+from publisher.report import say_id_conflicts
 from publisher.results_job import finished
 from publisher.stored_jobs import REPORT, StoredJob, bucket_name
 from schemas.errors import InvalidInput
@@ -93,8 +94,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
             ) from None
         except InvalidInput as error:
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
-    if (conflicts := ids.conflicts()) is not None:
-        say(f"note: {conflicts.sentence()}. Results are kept by row: tell them apart by row, not by id.")
+    say_id_conflicts(ids.conflicts())
     return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
 
 

@@ -9,32 +9,34 @@ from publisher.progress import Progress
 from publisher.report import say_where_rejections_are
 from publisher.stored_jobs import MANIFEST, StoredJob
 from schemas.jobs import JobManifest
+from worker.core.plain_bytes import is_as_stored
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
 
-def wait_for_job(job: StoredJob, *, seconds: float, size_bytes: int | None = None) -> JobManifest:
+def wait_for_job(job: StoredJob, *, seconds: float) -> JobManifest:
     """Return the manifest once it is there, and show on the way how far the stored parts are.
 
-    The upload's size is read from the job's spec where it is not given. Raises NotDone when the time is over.
+    Raises NotDone when the time is over.
     """
     deadline = time.monotonic() + seconds
     pause_s = _FIRST_PAUSE_S
     parts = rows = rejections = 0
-    with Progress("scoring", size_bytes) as progress:
+    total: int | None = None
+    with Progress("scoring", None) as progress:
         while True:
             manifest = job.manifest()
             if manifest is not None:
                 return manifest
             while (part := job.part(parts)) is not None:
-                if size_bytes is None and (spec := job.spec()) is not None:
-                    size_bytes = spec.source.size
+                if parts == 0:
+                    total = _whole(job)
                 parts += 1
                 rows += part.counts.rows
                 rejections += part.counts.rejections
                 note = f"{rows:,} rows in {parts:,} parts, {rejections:,} rejected"
-                progress.show(part.next_byte, note, total=size_bytes)
+                progress.show(part.next_byte, note, total=total)
                 pause_s = _FIRST_PAUSE_S
             left_s = deadline - time.monotonic()
             if left_s <= 0:
@@ -44,6 +46,12 @@ def wait_for_job(job: StoredJob, *, seconds: float, size_bytes: int | None = Non
                 )
             time.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _whole(job: StoredJob) -> int | None:
+    """Return the bytes that the parts' places count up to; None where only reading tells, as of an inflated file."""
+    spec = job.spec()
+    return spec.source.size if spec is not None and is_as_stored(spec.dialect) else None
 
 
 def print_job(job: StoredJob, manifest: JobManifest) -> int:

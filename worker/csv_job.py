@@ -16,12 +16,12 @@ from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
 from worker.core.csv_output import PartContent
 from worker.core.in_order import run_in_order
+from worker.core.job_options import job_options
 from worker.core.naming import job_id, job_object
 from worker.core.output_options import output_options
 from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
 from worker.csv_model import JobModel, Models
-from worker.csv_options import job_options
 from worker.csv_parts import MANIFEST, JobStore, Totals
 from worker.csv_reading import PartReader, UnscoredPart
 from worker.csv_scoring import PartScorer

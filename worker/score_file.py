@@ -17,7 +17,7 @@ from cloud.objects import CloudSetupError, TransientError
 from schemas.errors import InvalidInput
 from schemas.names import MODEL_NAMES, canonical_model
 from schemas.outcomes import Rejection
-from worker.csv_options import job_options
+from worker.core.job_options import job_options
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from publisher.command import main
+from publisher.upload_options import job_metadata, upload_parser
+from schemas.jobs import Header
 from tests.integration.publisher.conftest import LocalCloud
 from tests.integration.publisher.jobs import SAMPLE, run
-from worker.csv_options import job_options
+from worker.core.job_options import job_options
+from worker.core.output_options import output_options
 
 
 def uploaded(cloud: LocalCloud) -> list[str]:
@@ -110,7 +115,7 @@ def test_waiting_ends_when_no_worker_runs(local_cloud: LocalCloud, capsys: pytes
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"label,words\n1,x\n", "missing_column"), (b"", "empty_file"), (b"\x1f\x8b\x08\x00", "compressed_file")],
+    [(b"label,words\n1,x\n", "missing_column"), (b"", "empty_file"), (b"\x1f\x8b\x08\x00", "broken_gzip")],
 )
 def test_a_file_that_no_worker_could_read_is_not_uploaded(
     local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], content: bytes, code: str
@@ -119,6 +124,126 @@ def test_a_file_that_no_worker_could_read_is_not_uploaded(
     assert main(["csv", "in.csv"]) == 2
     assert code in capsys.readouterr().err
     assert uploaded(local_cloud) == []
+
+
+EVERY_OPTION = [
+    "in.csv",
+    "--model",
+    "linear_svc",
+    "--version",
+    "v1",
+    "--format",
+    "csv",
+    "--text-column",
+    "a",
+    "--id-column",
+    "b",
+    "--delimiter",
+    ";",
+    "--quote",
+    "none",
+    "--no-header",
+    "--encoding",
+    "cp1252",
+    "--output",
+    "jsonl",
+    "--columns",
+    "a,b",
+    "--formulas",
+    "keep",
+    "--max-rejections",
+    "5",
+]
+
+
+class Asked(Mapping[str, str]):
+    """Metadata that has nothing and remembers what was looked for."""
+
+    def __init__(self) -> None:
+        self.keys_asked: set[str] = set()
+
+    def __getitem__(self, key: str) -> str:
+        self.keys_asked.add(key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_every_option_that_workers_read_can_be_given() -> None:
+    read = Asked()
+    job_options("a.csv", read, max_rejections=1)
+    output_options(read, Header(columns=["text"], first_byte=0, first_line=1))
+    assert set(job_metadata(upload_parser().parse_args(EVERY_OPTION))) == read.keys_asked
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--columns", "id,words"], "missing_column"),
+        (["--text-column", "words"], "missing_column"),
+        (["--delimiter", ";;"], "invalid_dialect"),
+        (["--encoding", "utf-9"], "invalid_dialect"),
+        (["--quote", ","], "invalid_dialect"),
+        (["--no-header"], "column"),
+        (["--model", "bert"], "bert"),
+    ],
+)
+def test_options_that_do_not_fit_the_file_are_told_before_the_upload(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], option: list[str], words: str
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    assert main(["csv", "in.csv", *option]) == 2
+    assert words in capsys.readouterr().err
+    assert uploaded(local_cloud) == []
+
+
+@pytest.mark.parametrize(
+    "option", [["--output", "xml"], ["--format", "xlsx"], ["--formulas", "run"], ["--version", "../v1"]]
+)
+def test_options_that_no_job_has_are_told_at_once(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    with pytest.raises(SystemExit) as ended:
+        main(["csv", "in.csv", *option])
+    assert ended.value.code == 2
+    assert option[0] in capsys.readouterr().err
+    assert uploaded(local_cloud) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("in.csv.gz", gzip.compress(SAMPLE, mtime=0), ["--id-column", "id"]),
+        ("in.JSONL.gz", gzip.compress(b'{"text": "good"}\n{"text": "bad"}\n', mtime=0), []),
+        ("in.txt", b"n\tReview\n1\tgood\n2\tbad\n", ["--output", "jsonl", "--columns", "n"]),
+        ("in.csv", "n,text\n1,good\n2,bad\n".encode("utf-16"), []),
+    ],
+)
+def test_what_a_worker_reads_is_not_refused(
+    local_cloud: LocalCloud, name: str, data: bytes, options: list[str]
+) -> None:
+    Path(name).write_bytes(data)
+    assert main(["csv", name, *options]) == 0
+    (stored,) = uploaded(local_cloud)
+    assert run(local_cloud, local_cloud.uploads.info(stored)).state == "done"
+
+
+def test_ids_of_several_texts_are_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.csv").write_bytes(b"id,text\na,good\nb,bad\na,worse\n")
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(local_cloud, stop))
+    worker.start()
+    try:
+        assert main(["csv", "in.csv", "--id-column", "id", "--wait", "60"]) == 0
+    finally:
+        stop.set()
+        worker.join()
+    assert "1 id stands for several texts (first: rows 1 and 3)" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from cloud.objects import TransientError
 from schemas.errors import InvalidInput
 from schemas.jobs import JobSpec
 from tests.unit.csv_job.conftest import World, predictions
-from worker.csv_options import job_options
+from worker.core.job_options import job_options
 from worker.csv_parts import JobStore
 
 ROWS = b"id,text\n" + b"".join(b'%d,"row, %d"\n' % (number, number) for number in range(20))
