@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 from google.auth.credentials import AnonymousCredentials
@@ -32,8 +33,6 @@ def handle(message: pubsub_v1.subscriber.message.Message) -> None:
     client.bucket(bucket).blob(f"predictions/{message.message_id}.json").upload_from_string(result)
     message.ack()
     done += 1
-    if done == 1:
-        print("first", flush=True)
     if done == count:
         future.cancel()
 
@@ -42,10 +41,7 @@ future = subscriber.subscribe(
     path,
     callback=handle,
     flow_control=pubsub_v1.types.FlowControl(max_messages=10),
-    scheduler=pubsub_v1.subscriber.scheduler.ThreadScheduler(
-        __import__("concurrent.futures").futures.ThreadPoolExecutor(1)
-    ),
+    scheduler=pubsub_v1.subscriber.scheduler.ThreadScheduler(ThreadPoolExecutor(1)),
 )
 future.result()
-print("done", flush=True)
 os._exit(0)

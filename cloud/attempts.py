@@ -1,4 +1,4 @@
-"""The one place where a call to the cloud is repeated, whichever service it goes to."""
+"""How the adapters repeat a call to the cloud, whichever service it goes to."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from cloud.folder import FolderObjects
-from cloud.objects import CloudSetupError, ObjectNotFound, Objects, PermissionMissing
+from cloud.objects import CloudSetupError, Objects
 from cloud.queue import Subscription, Topic
 
 Service = Literal["storage", "pubsub"]
@@ -75,34 +75,6 @@ def require_reachable(environ: Mapping[str, str], *services: Service, timeout_s:
     for service in services:
         if service in named:
             _probe(service, EMULATOR_VARIABLES[service], named[service], timeout_s)
-
-
-def check_storage(uri: str, *, timeout_s: float = 3.0) -> None:
-    """Raise CloudSetupError when the bucket is missing, TransientError when nothing answers in time; else return.
-
-    A missing permission is not told here: which ones a part needs, only its own calls know.
-    """
-    objects = open_objects(uri, timeout_s=timeout_s)
-    try:
-        objects.info(_PROBE_OBJECT)
-    except (ObjectNotFound, PermissionMissing):
-        return
-    finally:
-        objects.close()
-
-
-def check_subscription(project: str, name: str, *, timeout_s: float = 3.0) -> None:
-    """Raise CloudSetupError when the subscription is missing, TransientError when nothing answers in time."""
-    _check_queue_names(project, name, "subscription")
-    from cloud.pubsub import PubSubSubscription  # noqa: PLC0415 - the client library takes a second to import
-
-    subscription = PubSubSubscription(project, name)
-    try:
-        subscription.check(timeout_s=timeout_s)
-    except PermissionMissing:
-        return
-    finally:
-        subscription.close()
 
 
 def _bucket_of(uri: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How one call to Cloud Storage is tried, given up, and told: the only place where storage calls are repeated."""
+"""How one call to Cloud Storage is tried, given up, and told."""
 
 from __future__ import annotations
 

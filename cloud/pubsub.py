@@ -24,8 +24,6 @@ from cloud.rfc3339 import stamp
 
 _log = logging.getLogger(__name__)
 
-_GetRequest = types.GetSubscriptionRequest.pb()
-_Subscription = types.Subscription.pb()
 _PullRequest = types.PullRequest.pb()
 _PullResponse = types.PullResponse.pb()
 _AcknowledgeRequest = types.AcknowledgeRequest.pb()
@@ -53,7 +51,6 @@ class PubSubSubscription:
         self._pull = self._method("Pull", _PullRequest, _PullResponse)
         self._acknowledge = self._method("Acknowledge", _AcknowledgeRequest, empty_pb2.Empty)
         self._modify = self._method("ModifyAckDeadline", _ModifyRequest, empty_pb2.Empty)
-        self._get = self._method("GetSubscription", _GetRequest, _Subscription)
 
     @property
     def name(self) -> str:
@@ -96,19 +93,6 @@ class PubSubSubscription:
     def give_back(self, ack_ids: Sequence[str]) -> None:
         """See `Subscription.give_back`."""
         self.extend(ack_ids, seconds=0)
-
-    def check(self, *, timeout_s: float) -> None:
-        """Ask whether the subscription exists. Raises TransientError, CloudSetupError.
-
-        PermissionMissing is no bad sign: a worker needs the right to consume, not the right to ask.
-        """
-        request = _GetRequest(subscription=self._path)
-        run_call(
-            self._what,
-            lambda remaining_s: self._get(request, timeout=remaining_s, metadata=self._metadata),
-            timeout_s=timeout_s,
-            try_s=timeout_s,
-        )
 
     def close(self) -> None:
         """Close the channel; a pull that waits in another thread ends with an error."""

@@ -1,4 +1,4 @@
-"""How one call to Pub/Sub is tried, given up, and told: the only place where its unary calls are repeated."""
+"""How one call to Pub/Sub is tried, given up, and told."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Steps:
         self.times.append((title, time.monotonic() - began))
 
     def run(self, arguments: list[str]) -> str:
-        """Run one command in this environment show what it prints, and return its stdout.
+        """Run one command in this environment, show what it prints and return its stdout.
 
         Raises StepFailed. An interrupt ends the command first.
         """

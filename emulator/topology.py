@@ -17,9 +17,6 @@ MAX_BACKOFF_S = 60
 MAX_ATTEMPTS = 10
 """With the backoff above, four minutes of failing storage pass before a message is dead-lettered."""
 
-RETENTION_S = 7 * 24 * 3600
-"""Seven days, the service's default (https://cloud.google.com/pubsub/quotas#resource_limits)."""
-
 
 class NotProvisioned(Exception):  # noqa: N818 - reads as the fact it is
     """An emulator did not answer in time, or holds something that contradicts the plan."""

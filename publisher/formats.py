@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
+from worker.core.csv_cells import safe_cell
+
 FORMATS = ("table", "jsonl", "csv")
 TABLE_ROWS = 50
 """Rows of a table where no limit is given."""
 
 PREDICTION_COLUMNS = ("key", "label", "probability", "model", "version")
 REJECTION_COLUMNS = ("key", "code", "stage", "reason")
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Row = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ def show_rows(
 
 
 def _cell(value: object) -> object:
-    """Return a CSV cell; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Return a CSV cell, safe to open in a spreadsheet."""
     if value is None:
         return ""
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return safe_cell(value) if isinstance(value, str) else value

@@ -84,13 +84,12 @@ class Redrive:
         self.unacknowledged = 0
         """Letters that were published again and may come once more, because their acknowledgement failed."""
 
-    def run(self, tell: Callable[[Tally], None] = lambda _: None) -> Tally:
+    def run(self) -> Tally:
         """Work until the letters end, or as many were handled as allowed. Raises TransientError, CloudSetupError."""
         tally = Tally()
         try:
             while batch := self._pull(tally):
                 self._handle([read_letter(received) for received in batch], tally)
-                tell(tally)
         finally:
             if self._held:
                 self._letters.give_back(sorted(self._held))

@@ -11,7 +11,6 @@ from schemas.errors import InvalidInput
 from schemas.requests import MAX_REQUEST_BYTES
 
 FINALIZE = "OBJECT_FINALIZE"
-FINALIZE_CLOUD_EVENT = "google.cloud.storage.object.v1.finalized"
 _MAX_EVENT_BYTES = 1_000_000
 _MAX_NAME_BYTES = 1_024
 """Longest object name (https://cloud.google.com/storage/docs/objects#naming)."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from schemas.errors import InvalidInput
 from training.split import MAX_LABELS
+from worker.core.csv_detect import TEXT_NAMES
 
-TEXT_NAMES = ("text", "review", "sentence", "comment", "content", "body", "message", "phrase")
 LABEL_NAMES = ("label", "sentiment", "class", "target", "category", "polarity", "rating", "stars")
 
 _SHOWN_CHARS = 40

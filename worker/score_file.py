@@ -105,13 +105,14 @@ def _run(options: argparse.Namespace) -> int:
     _refuse_overwriting(options)
     canonical_model(options.model)
     place = _models_place(options, os.environ)
+    settings = load_settings(os.environ)
     if place.startswith("gs://"):
-        load_settings(os.environ)
         require_reachable(os.environ, "storage")
-    wanted = Wanted(options.model, options.version, os.cpu_count() or 1)
+    wanted = Wanted(options.model, options.version, settings.threads or os.cpu_count() or 1)
     with ExitStack() as stack:
         kernel = stack.enter_context(closing(KernelCache(default_folder(os.environ))))
-        models = ModelStore(open_objects(place), check_every_s=3600, now=time.monotonic, kernel=kernel)
+        bucket = open_objects(place, timeout_s=settings.storage_timeout_s)
+        models = ModelStore(bucket, check_every_s=3600, now=time.monotonic, kernel=kernel)
         source = stack.enter_context(options.file.open("rb"))
         reviews = _reviews(source, options)
         if options.model or options.version or not _is_jsonl(options.file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,9 +57,9 @@ class WorkerParts:
     guard: Guard
 
 
-def build_function(environ: Mapping[str, str] = os.environ) -> FunctionParts:
+def build_function() -> FunctionParts:
     """Return the parts of a function's instance. Raises InvalidSettings, CloudSetupError."""
-    settings = load_settings(environ)
+    settings = load_settings(os.environ)
     configure_logging(settings.log_level)
     models = _models(settings, _kernel())
     # Made at the first completion: the message path never imports the Pub/Sub client.

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.errors import InvalidInput
-from schemas.events import decode_push, upload_from_cloud_event, upload_from_notification
+from schemas.events import upload_from_notification
 from schemas.names import canonical_model
-from schemas.requests import ReviewRequest, decode_classify, decode_review
+from schemas.requests import ReviewRequest, decode_review
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/requests/bad_requests.yaml").read_text())
 
@@ -28,46 +26,12 @@ def payload(case: dict[str, Any]) -> bytes:
     return text.encode()
 
 
-def refusal(decoder: Callable[[bytes], object], data: bytes) -> str:
-    """Return the code that the decoder refuses the data with, `accepted` when it does not."""
-    try:
-        decoder(data)
-    except InvalidInput as error:
-        return error.code
-    return "accepted"
-
-
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_a_bad_request_is_refused_with_its_code_and_key(case: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode_review(payload(case))
     assert (caught.value.code, caught.value.key) == (case["code"], case.get("key"))
     assert caught.value.reason.endswith((".", ")"))
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_decode_or_raise_the_one_error(data: bytes) -> None:
-    for decoder in (decode_review, decode_classify, decode_push, upload_from_cloud_event):
-        assert refusal(decoder, data).isidentifier()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["text", "id", "model", "version", "x", "message", "data"]), inner, max_size=4
-        )
-    ),
-    max_leaves=8,
-)
-
-
-@given(JSON)
-def test_any_json_decodes_or_raises_the_one_error(document: object) -> None:
-    data = json.dumps(document).encode()
-    for decoder in (decode_review, decode_classify, decode_push, upload_from_cloud_event):
-        assert refusal(decoder, data).isidentifier()
 
 
 @given(

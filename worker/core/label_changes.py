@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from schemas.replays import LabelChange
 from worker.core.bisect_rows import Failure, Scored
+from worker.core.csv_cells import csv_line
 from worker.core.row_batch import RowBatch
 
 COLUMNS = ("row", "id", "before", "after", "probability_before", "probability_after")
@@ -74,6 +75,4 @@ def _probability(outcome: Outcome) -> str:
 
 
 def _line(cells: Sequence[str]) -> bytes:
-    """Return a line of CSV, quoted where RFC 4180 asks for it."""
-    quoted = ('"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in '",\r\n') else cell for cell in cells)
-    return ",".join(quoted).encode() + b"\n"
+    return csv_line(cells).encode() + b"\n"

@@ -59,16 +59,6 @@ def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def served(embedded: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """A new topic and its one subscription on the embedded server."""
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", embedded)
-    topic, subscription = served_queue()
-    yield topic, subscription
-    subscription.close()
-    topic.close()
-
-
-@pytest.fixture
 def topic(queue: Pair) -> Topic:
     """The topic of the test's queue."""
     return queue[0]

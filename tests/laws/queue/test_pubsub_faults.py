@@ -8,7 +8,7 @@ import grpc  # type: ignore[import-untyped,unused-ignore]  # ships no types
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
-from cloud.connect import check_subscription, open_subscription, open_topic
+from cloud.connect import open_subscription, open_topic
 from cloud.objects import CloudSetupError, PermissionMissing, TransientError
 from cloud.queue import Received, Subscription, Topic
 from emulator.pubsub.server import EmbeddedPubSub
@@ -131,19 +131,11 @@ def test_a_missing_topic_or_subscription_is_told() -> None:
     for call in (
         lambda: subscription.pull(1, timeout_s=5.0),
         lambda: subscription.acknowledge(["x"]),
-        lambda: check_subscription(PROJECT, "missing"),
     ):
         with pytest.raises(CloudSetupError, match="the subscription 'missing' of project 'reviewmill-laws' does not"):
             call()
     topic.close()
     subscription.close()
-
-
-def test_a_subscription_that_exists_passes_the_check(server: EmbeddedPubSub) -> None:
-    check_subscription(PROJECT, "worker")
-    server.faults.inject("GetSubscription", grpc.StatusCode.PERMISSION_DENIED)
-    check_subscription(PROJECT, "worker")  # a worker may lack the right to ask
-    assert server.faults.fired("GetSubscription") == 1
 
 
 def test_a_refused_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +145,4 @@ def test_a_refused_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     subscription = open_subscription(PROJECT, "worker")
     with pytest.raises(TransientError, match="refused"):
         subscription.pull(1, timeout_s=1.0)
-    with pytest.raises(TransientError):
-        check_subscription(PROJECT, "worker", timeout_s=1.0)
     subscription.close()
