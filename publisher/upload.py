@@ -24,6 +24,7 @@ from worker.core.csv_detect import HEAD_BYTES
 from worker.core.id_conflicts import IdConflicts, IdTexts
 from worker.core.job_options import job_options
 from worker.core.output_options import output_options
+from worker.core.row_models import model_place
 from worker.core.rows import Row, open_rows
 from worker.settings import Settings, load_settings
 
@@ -69,7 +70,9 @@ def _look(path: Path, name: str, metadata: dict[str, str]) -> Dialect:
         stream.seek(0)
         try:
             dialect = job_options(name, metadata, max_rejections=_ANY_LIMIT, head=head).dialect
-            output_options(metadata, open_rows(_chunks(stream), dialect).header)
+            header = open_rows(_chunks(stream), dialect).header
+            model_place(dialect, header)
+            output_options(metadata, header)
         except InvalidInput as error:
             raise Unusable(f"The file cannot be scored as asked ({error.code}). {error.reason}") from None
     return dialect

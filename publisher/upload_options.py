@@ -11,6 +11,7 @@ PROG = "reviewmill publish csv"
 
 _KEYS: Mapping[str, str] = {
     "version": "version",
+    "model_column": "model-column",
     "format": "format",
     "delimiter": "delimiter",
     "quote": "quote",
@@ -43,7 +44,7 @@ def upload_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", metavar="FILE", help="the file")
     _add_upload(parser.add_argument_group("uploading and waiting"))
-    add_model(parser.add_argument_group("which model"))
+    _add_models(parser.add_argument_group("which model"))
     _add_reading(parser.add_argument_group("how the file is read"))
     _add_output(parser.add_argument_group("what is written"))
     return parser
@@ -53,6 +54,15 @@ def _add_upload(group: argparse._ArgumentGroup) -> None:
     add_wait(group, "the job is done, and name ids that stand for several texts", 600)
     group.add_argument("--name", metavar="OBJECT", help="name to upload under; made from the content when not given")
     group.add_argument("--no-check", action="store_true", help="upload without looking whether the file can be read")
+
+
+def _add_models(group: argparse._ArgumentGroup) -> None:
+    add_model(group)
+    group.add_argument(
+        "--model-column",
+        metavar="NAME",
+        help="column in which each row may name its model; rows that name none are scored by --model",
+    )
 
 
 def _add_reading(group: argparse._ArgumentGroup) -> None:

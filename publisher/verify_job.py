@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
 
 from cloud.crc import Checksum
 from cloud.objects import ObjectNotFound
@@ -12,7 +15,7 @@ from publisher.report import say_id_conflicts
 from publisher.results_job import finished
 from publisher.stored_jobs import REPORT, StoredJob, bucket_name
 from schemas.errors import InvalidInput
-from schemas.jobs import JobManifest, JobSpec, Source
+from schemas.jobs import JobManifest, JobSpec, ModelShare, Source
 from worker.core.csv_cells import safe_cell
 from worker.core.id_conflicts import IdTexts
 from worker.core.ledger import Account
@@ -20,6 +23,7 @@ from worker.core.ledger_jobs import JobLedger, manifest_faults
 from worker.core.naming import job_id
 from worker.core.output_lines import RESULT_COLUMNS, output_columns
 from worker.core.output_options import kept_columns
+from worker.core.row_models import RowModels
 from worker.core.rows import Row, open_rows
 from worker.settings import Settings
 
@@ -44,7 +48,7 @@ def verify_job(job: str, settings: Settings) -> tuple[Account, list[str]]:
             return ledger.account(), faults
         faults += _identity_faults(job, spec, manifest)
         faults += _expect_rows(ledger, spec, settings)
-        faults += _note_predictions(ledger, spec, stored)
+        faults += _note_predictions(ledger, spec, stored, manifest.models)
         for rejection in stored.rejections():
             ledger.rejected(rejection)
         stored.read(REPORT)
@@ -68,7 +72,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
     source = spec.source
     seen = Checksum()
     size = 0
-    cells = _repeated(spec)
+    cells = _expected(spec)
     ids = IdTexts()
 
     def noted(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -98,6 +102,23 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
     return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
 
 
+def _expected(spec: JobSpec) -> Callable[[list[str]], list[str] | None]:
+    """Return what tells which cells a row's prediction has, its model and version the last; None where it has none."""
+    repeated = _repeated(spec)
+    if spec.row_models is msgspec.UNSET:
+        return lambda fields: [*repeated(fields), spec.model, spec.version]
+    models = RowModels(spec)
+
+    def with_own_model(fields: list[str]) -> list[str] | None:
+        try:
+            pinned = models.of(fields)
+        except InvalidInput:
+            return None
+        return [*repeated(fields), pinned.model, pinned.version]
+
+    return with_own_model
+
+
 def _repeated(spec: JobSpec) -> Callable[[list[str]], list[str]]:
     """Return what tells which cells of a row the predictions repeat, and how."""
     kept = kept_columns(spec.output, spec.header)
@@ -116,23 +137,31 @@ def _source_faults(source: Source, size: int, checksum: str, *, header_holds: bo
     return faults
 
 
-def _note_predictions(ledger: JobLedger, spec: JobSpec, stored: StoredJob) -> list[str]:
-    """Note every stored prediction, and return what is wrong with the object as a whole."""
+def _note_predictions(ledger: JobLedger, spec: JobSpec, stored: StoredJob, shares: Sequence[ModelShare]) -> list[str]:
+    """Note every stored prediction, and return what is wrong with the object as a whole, or with the models' shares."""
     records = stored.predictions()
+    pinned = [] if spec.row_models is msgspec.UNSET else spec.row_models
+    models = {(spec.model, spec.version), *((one.model, one.version) for one in pinned)}
     columns = output_columns(spec)
     header = next(records, None)
     if header is None:
         return []
+    found: Counter[tuple[str, str]] = Counter()
     for record in records:
         if len(record) != len(columns) or not record[_ROW].isdecimal():
             ledger.stranger(0, "a prediction with another number of cells, or without a row's number")
-        elif (record[_MODEL], record[_VERSION]) != (spec.model, spec.version):
+        elif (record[_MODEL], record[_VERSION]) not in models:
             ledger.stranger(int(record[_ROW]), "a prediction of another model or version than the job's")
         elif not _is_probability(record[_PROBABILITY]):
             ledger.stranger(int(record[_ROW]), "a prediction whose probability is not in 0..1")
         else:
-            ledger.predicted(int(record[_ROW]), record[: -len(RESULT_COLUMNS)], record[_LABEL])
-    return [] if header == columns else ["The columns of the predictions are not those of the job's spec."]
+            found[record[_MODEL], record[_VERSION]] += 1
+            cells = [*record[: -len(RESULT_COLUMNS)], record[_MODEL], record[_VERSION]]
+            ledger.predicted(int(record[_ROW]), cells, record[_LABEL])
+    faults = [] if header == columns else ["The columns of the predictions are not those of the job's spec."]
+    if pinned and found != {(one.model, one.version): one.predictions for one in shares}:
+        faults.append("The manifest's counts by model are not those of the stored predictions.")
+    return faults
 
 
 def _is_probability(cell: str) -> bool:

@@ -43,6 +43,8 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The only model that lines of JSON may name; null where any is allowed."""
     row_version: str | None = None
     """The only version that they may name, where `row_model` is set."""
+    model_column: str | msgspec.UnsetType = msgspec.UNSET
+    """The column in which each row may name its model; left out where the job has one model."""
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,14 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file's columns that are repeated, in the file's order; null for all, an empty list for none."""
 
 
+class PinnedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model and the version of it that all rows of a job are scored by, whatever becomes current meanwhile."""
+
+    model: str
+    version: Version
+    manifest_sha256: Sha256
+
+
 class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`jobs/<id>/spec.json`: create-only; every worker on the job follows the first one written."""
 
@@ -80,6 +90,8 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Output = Output()
     profile: Profile | None = None
     """What held-out rows looked like under the model, for the report; null where it is not known."""
+    row_models: list[PinnedModel] | msgspec.UnsetType = msgspec.UNSET
+    """The models that rows may name, where the dialect has a `model_column`; `model` is that of rows that name none."""
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +127,16 @@ class PartRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rejections by code."""
     report: PartReport | None = None
     """What the part adds to the job's report; null in parts of releases without one."""
+    models: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    """Predictions by model, where rows name models."""
+
+
+class ModelShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many rows of a job one model scored."""
+
+    model: str
+    version: Version
+    predictions: Count
 
 
 class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -136,6 +158,8 @@ class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     cost: dict[str, float]
     """What the job used: CPU seconds, bytes read and written, storage operations."""
     reason: str | None = None
+    models: list[ModelShare] = []
+    """Every model that scored a row, where rows name models; `model` is that of rows that name none."""
 
 
 class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

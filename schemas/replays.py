@@ -25,7 +25,7 @@ class ReplaySummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The job's own version."""
     after: Version
     rows: Count
-    """Rows of the job that could be read; its other rows were rejected before any model saw them."""
+    """Rows of the job that were given to this model: the others could not be read, or named another model."""
     changed: Count
     changes: list[LabelChange]
     """The most frequent first."""

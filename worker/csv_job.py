@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
@@ -19,6 +21,7 @@ from worker.core.in_order import run_in_order
 from worker.core.job_options import job_options
 from worker.core.naming import job_id, job_object
 from worker.core.output_options import output_options
+from worker.core.row_models import model_place
 from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
 from worker.csv_model import JobModel, Models
@@ -131,6 +134,7 @@ class _Job:
             self._name, info.metadata, max_rejections=self._rules.max_rejections, head=self._file.head()
         )
         header = self._file.header(info, options.dialect)
+        names_models = model_place(options.dialect, header) is not None
         model = self._model.choose(options.model, options.version)
         return JobSpec(
             job=self._store.job,
@@ -143,12 +147,14 @@ class _Job:
             chunk_rows=self._rules.chunk_rows,
             max_rejections=options.max_rejections,
             output=output_options(info.metadata, header),
-            profile=model.profile,
+            # A profile is of one model; what the report would compare with it is not.
+            profile=None if names_models else model.profile,
+            row_models=self._model.choose_for_rows(model) if names_models else msgspec.UNSET,
         )
 
     def _work(self, spec: JobSpec) -> None:
         """Go through the parts: those that any worker finished are taken as they are, the others are made."""
-        reader = PartReader(spec, self._store, self._file, model_of=self._model.of, meter=self._meter)
+        reader = PartReader(spec, self._store, self._file, model=self._model, meter=self._meter)
         scorer = PartScorer(self._meter, threads=self._rules.threads)
         run_in_order(reader.steps(self._go_on), scorer.score, self._settle)
 
@@ -187,6 +193,7 @@ class _Job:
                 timings=self._meter.timings(),
                 cost=self._meter.cost(),
                 reason=reason,
+                models=totals.shares(self._spec) if self._spec else [],
             )
         )
 

@@ -12,7 +12,7 @@ from cloud.objects import ContentConflict, ObjectInfo, ObjectNotFound, Objects, 
 from cloud.once import put_once
 from schemas.codec import decode, encode
 from schemas.errors import InvalidInput
-from schemas.jobs import Counts, JobManifest, JobSpec, PartRecord, StoredObject
+from schemas.jobs import Counts, JobManifest, JobSpec, ModelShare, PartRecord, PinnedModel, StoredObject
 from worker.core.csv_output import PartContent
 from worker.core.naming import job_object, part_object
 from worker.core.report_html import JobSummary, report_html
@@ -47,6 +47,8 @@ class Totals:
     rejections: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    """Predictions by model, where rows name models."""
     objects: list[str] = field(default_factory=list)
     report: ReportTotals = field(default_factory=ReportTotals)
 
@@ -57,6 +59,7 @@ class Totals:
         self.rejections += record.counts.rejections
         self.labels.update(record.labels)
         self.codes.update(record.codes)
+        self.models.update({} if record.models is msgspec.UNSET else record.models)
         self.objects += [stored.name for stored in record.objects]
         self.report.add(record)
 
@@ -64,9 +67,16 @@ class Totals:
         """Return the counts, as stored."""
         return Counts(rows=self.rows, predictions=self.predictions, rejections=self.rejections)
 
+    def shares(self, spec: JobSpec) -> list[ModelShare]:
+        """Return how many rows each model scored, where rows name models."""
+        pinned = [] if spec.row_models is msgspec.UNSET else spec.row_models
+        own = PinnedModel(spec.model, spec.version, spec.manifest_sha256)
+        versions = {one.model: one.version for one in (own, *pinned)}
+        return [ModelShare(name, versions[name], count) for name, count in sorted(self.models.items())]
+
     def summary(self, spec: JobSpec, reason: str | None) -> JobSummary:
         """Return what the report shows; `reason` says why the job failed."""
-        return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report)
+        return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report, self.shares(spec))
 
     def exceeds(self, limit: float | None) -> bool:
         """Say whether rejections are above the limit: a share of the rows below 1, a count from 1 on."""
@@ -129,6 +139,7 @@ class JobStore:
             labels=content.labels,
             codes=content.codes,
             report=content.report,
+            models=content.models,
         )
         self._write(part_object(self.job, number, "json"), encode(record), JSON_TYPE)
         return record

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.jobs import JobSpec, PartRecord
 from worker.core.csv_output import PartBuilder
+from worker.core.mixed_part import MixedPartBuilder
 from worker.core.row_batch import RowBatch
 from worker.core.rows import BadRow, Place, Row, first_place
 from worker.csv_cost import Meter
+from worker.csv_model import JobModel
 from worker.csv_parts import JobStore
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
@@ -24,8 +26,10 @@ class UnscoredPart:
     """The rows of one part, and where the next one starts."""
 
     number: int
-    builder: PartBuilder
+    builder: PartBuilder | MixedPartBuilder
     model: LoadedModel
+    row_models: Mapping[str, LoadedModel]
+    """The models that rows may name; empty for a job of one model."""
     place: Place
     last: bool
 
@@ -39,13 +43,13 @@ class PartReader:
         store: JobStore,
         file: UploadedFile,
         *,
-        model_of: Callable[[JobSpec], LoadedModel],
+        model: JobModel,
         meter: Meter,
     ) -> None:
         self._spec = spec
         self._store = store
         self._file = file
-        self._model_of = model_of
+        self._model = model
         self._meter = meter
 
     def steps(self, go_on: Callable[[], object]) -> Iterator[PartRecord | UnscoredPart]:
@@ -70,14 +74,19 @@ class PartReader:
             number += 1
 
     def _read_part(self, number: int, rows: RowCursor) -> UnscoredPart:
-        model = self._model_of(self._spec)
-        builder = PartBuilder(self._spec, model.labels, with_header=number == 0, max_bytes=PART_BYTES)
+        model, row_models = self._model.of(self._spec), self._model.of_rows(self._spec)
+        builder: PartBuilder | MixedPartBuilder
+        if row_models:
+            labels = sorted({label for one in row_models.values() for label in one.labels})
+            builder = MixedPartBuilder(self._spec, labels, with_header=number == 0, max_bytes=PART_BYTES)
+        else:
+            builder = PartBuilder(self._spec, model.labels, with_header=number == 0, max_bytes=PART_BYTES)
         with self._meter.phase("read"):
             _fill(builder, rows)
-        return UnscoredPart(number, builder, model, rows.place(), last=rows.peek_batch() is None)
+        return UnscoredPart(number, builder, model, row_models, rows.place(), last=rows.peek_batch() is None)
 
 
-def _fill(builder: PartBuilder, rows: RowCursor) -> None:
+def _fill(builder: PartBuilder | MixedPartBuilder, rows: RowCursor) -> None:
     """Move rows into a part until it is full or there are no more; whole batches, because one by one costs more."""
     while (item := rows.peek_batch()) is not None:
         waiting: list[Row | BadRow] = list(item.rows()) if isinstance(item, RowBatch) else [item]

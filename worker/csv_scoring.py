@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from schemas.jobs import PartRecord
 from worker.core.csv_output import PartContent
+from worker.core.mixed_part import MixedPartBuilder
 from worker.core.scorer import Scores
 from worker.csv_cost import Meter
 from worker.csv_reading import UnscoredPart
@@ -23,9 +24,11 @@ class PartScorer:
         """Return the bytes of a part; None for a finished one."""
         if isinstance(step, PartRecord):
             return None
-        model = step.model
+        model, builder = step.model, step.builder
         with self._meter.phase("format"):
-            return step.builder.finish(lambda texts: self._score_texts(model, texts), model.explain)
+            if isinstance(builder, MixedPartBuilder):
+                return builder.finish(lambda name, texts: self._score_texts(step.row_models[name], texts))
+            return builder.finish(lambda texts: self._score_texts(model, texts), model.explain)
 
     def _score_texts(self, model: LoadedModel, texts: Sequence[str]) -> Scores:
         with self._meter.phase("score"):

@@ -1,14 +1,17 @@
 """The story of a replay: a past CSV job scored again by another version of its model → which labels changed.
 
 The upload is read again, at the generation that the job read, and both versions score it: versions never change, so
-the first of them gives the job's own labels again, whatever the job was told to write. Like a job's, every object is
+the first of them gives the job's own labels again, whatever the job was told to write. Where rows name models, those of
+the job's own model are compared. Like a job's, every object is
 create-only with a name and bytes that follow from the job and the two versions, and the summary is written last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from cloud.once import put_once
 from schemas.codec import encode
@@ -21,11 +24,15 @@ from worker.core.in_order import run_in_order
 from worker.core.label_changes import LabelChanges, Outcome
 from worker.core.naming import job_object
 from worker.core.row_batch import RowBatch
+from worker.core.row_models import RowModels
 from worker.core.rows import first_place
 from worker.csv_job import JobPlaces
 from worker.csv_parts import CSV_TYPE, JSON_TYPE, JobStore, read_document
 from worker.csv_source import UploadedFile
 from worker.model_load import LoadedModel
+
+Outcomes = Sequence[Outcome | None]
+"""Of consecutive rows; None for rows that name another model than the job's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class _Replay:
         source = spec.source
         self._file = UploadedFile(places.uploads, Upload(source.bucket, source.object, source.generation))
         self._spec = spec
+        self._row_models = None if spec.row_models is msgspec.UNSET else RowModels(spec)
         self._last_row = manifest.counts.rows
         self._results = places.results
         self._rules = rules
@@ -119,12 +127,35 @@ class _Replay:
             if left > 0:
                 yield item.part(0, min(left, len(item)))
 
-    def _score(self, batch: RowBatch) -> tuple[list[Outcome], list[Outcome]]:
-        threads = self._rules.threads
-        before = score_each(lambda texts: self._before.score(texts, threads=threads), batch.texts)
-        return before, score_each(lambda texts: self._after.score(texts, threads=threads), batch.texts)
+    def _score(self, batch: RowBatch) -> tuple[Outcomes, Outcomes]:
+        texts, wanted = batch.texts, self._rows_of_model(batch)
+        if wanted is not None:
+            texts = [text for text, is_wanted in zip(batch.texts, wanted, strict=True) if is_wanted]
+        pair = tuple(self._outcomes(model, texts, wanted) for model in (self._before, self._after))
+        return pair[0], pair[1]
 
-    def _compare(self, batch: RowBatch, scores: tuple[list[Outcome], list[Outcome]]) -> None:
+    def _outcomes(self, model: LoadedModel, texts: list[str], wanted: list[bool] | None) -> Outcomes:
+        """Return what a version makes of the texts; with None for the rows that are not wanted."""
+        threads = self._rules.threads
+        outcomes = score_each(lambda some: model.score(some, threads=threads), texts)
+        if wanted is None:
+            return outcomes
+        following = iter(outcomes)
+        return [next(following) if is_wanted else None for is_wanted in wanted]
+
+    def _rows_of_model(self, batch: RowBatch) -> list[bool] | None:
+        """Say which rows were for the job's own model, where rows name models; None where all were."""
+        if self._row_models is None:
+            return None
+        wanted = []
+        for fields in zip(*batch.columns, strict=True):
+            try:
+                wanted.append(self._row_models.of(fields).model == self._spec.model)
+            except InvalidInput:
+                wanted.append(False)
+        return wanted
+
+    def _compare(self, batch: RowBatch, scores: tuple[Outcomes, Outcomes]) -> None:
         for piece in self._changes.add(batch, *scores):
             self._store_piece(piece)
         self._rules.progress(batch.first_row + len(batch) - 1, self._last_row)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from schemas.codec import encode
 from schemas.jobs import Counts, JobSpec
 from schemas.outcomes import Rejection, text_digest
@@ -33,6 +35,8 @@ class PartContent:
     codes: dict[str, int]
     report: PartReport
     format: Literal["csv", "jsonl"]
+    models: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    """Predictions by model, where rows name models."""
 
 
 class PartBuilder:
@@ -90,7 +94,7 @@ class PartBuilder:
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
             predictions=b"".join(pieces),
-            rejections=_objects([encode(rejection) for rejection in in_order], self._max_bytes),
+            rejections=rejection_objects(in_order, self._max_bytes),
             counts=Counts(
                 rows=len(self._rows) + len(self._bad), predictions=labels.total(), rejections=len(rejections)
             ),
@@ -115,8 +119,9 @@ class PartBuilder:
         )
 
 
-def _objects(lines: list[bytes], max_bytes: int) -> list[bytes]:
-    """Join lines into objects of at most `max_bytes`."""
+def rejection_objects(rejections: Sequence[Rejection], max_bytes: int) -> list[bytes]:
+    """Return the rejections as lines, in objects of at most `max_bytes`."""
+    lines = [encode(rejection) for rejection in rejections]
     objects: list[bytes] = []
     start = size = 0
     for at, line in enumerate(lines):

@@ -39,12 +39,12 @@ def job_options(
 ) -> JobOptions:
     """Read the options; `name` is the object's, `max_rejections` the default, `head` the start of its stored bytes.
 
-    Keys: `model`, `version`, `text-column`, `id-column`, `delimiter` (one character, or `tab`), `quote` (one
-    character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format` (`csv` or `jsonl`),
-    `max-rejections`. Other keys are left alone: tools add their own. Without a model in the metadata, the nearest
-    folder that has a model's name chooses it. Files that end in .tsv or .tab are read with TAB and without quotes,
-    those in .jsonl or .ndjson as JSON lines, unless the metadata says otherwise; what neither says is told from `head`
-    (see `detect_dialect`). Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
+    Keys: `model`, `version`, `model-column`, `text-column`, `id-column`, `delimiter` (one character, or `tab`),
+    `quote` (one character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format` (`csv`
+    or `jsonl`), `max-rejections`. Other keys are left alone: tools add their own. Without a model in the metadata, the
+    nearest folder that has a model's name chooses it. Files that end in .tsv or .tab are read with TAB and without
+    quotes, those in .jsonl or .ndjson as JSON lines, unless the metadata says otherwise; what neither says is told from
+    `head` (see `detect_dialect`). Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
     """
     bare = name.lower().removesuffix(".gz")
     tabs = bare.endswith(_TAB_ENDINGS)
@@ -61,6 +61,7 @@ def job_options(
         quote=option("quote", None if tabs else '"', _quote),
         header=header,
         format=option("format", "jsonl" if bare.endswith(_JSONL_ENDINGS) else "csv", _format),
+        model_column=_column(metadata["model-column"]) if "model-column" in metadata else msgspec.UNSET,
     )
     check_dialect(dialect)
     if head is not None:
@@ -68,7 +69,7 @@ def job_options(
         dialect = detect_dialect(dialect, said, head)
     model = canonical_model(metadata.get("model") or _folder_model(name))
     version = metadata.get("version")
-    if dialect.format == "jsonl":
+    if dialect.format == "jsonl" and dialect.model_column is msgspec.UNSET:
         dialect = msgspec.structs.replace(dialect, row_model=model, row_version=version)
     return JobOptions(
         model=model,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect, Header
 from schemas.names import canonical_model
@@ -14,11 +16,19 @@ from worker.core.row_types import BadRow, Place, Row
 JSONL_HEADER = Header(columns=["id", "text"], first_byte=0, first_line=1)
 """What a line of JSON has for columns."""
 
+JSONL_MODEL_HEADER = Header(columns=["id", "text", "model"], first_byte=0, first_line=1)
+"""The same where lines may name models."""
+
 _BATCH_ROWS = 1000
 _BATCH_CHARS = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _KEPT_BYTES = MAX_REQUEST_BYTES + 4
 """So much of a line is kept, however long it is: enough to see that it is too long."""
+
+
+def json_header(dialect: Dialect) -> Header:
+    """Return the columns of lines that are read so."""
+    return JSONL_HEADER if dialect.model_column is msgspec.UNSET else JSONL_MODEL_HEADER
 
 
 class JsonRows:
@@ -28,6 +38,7 @@ class JsonRows:
         self._chunks = chunks
         self._model = dialect.row_model
         self._version = dialect.row_version
+        self._names_model = dialect.model_column is not msgspec.UNSET
         self._place = place
 
     def end(self) -> Place:
@@ -61,11 +72,14 @@ class JsonRows:
     def _item(self, data: bytes, row: int, line: int, byte: int) -> Row | BadRow:
         try:
             request = line_request(data)
-            if self._model is not None:
+            if self._names_model:
+                _check_no_version(request)
+            elif self._model is not None:
                 self._check_model(request, self._model)
         except InvalidInput as error:
             return BadRow(row, line, byte, error.code, error.reason)
-        return Row(row, line, byte, request.text, request.id, [request.id or "", request.text])
+        fields = [request.id or "", request.text, *([request.model or ""] if self._names_model else [])]
+        return Row(row, line, byte, request.text, request.id, fields)
 
     def _check_model(self, request: ReviewRequest, model: str) -> None:
         """Raise InvalidInput: `unknown_model`, `other_model`."""
@@ -73,9 +87,19 @@ class JsonRows:
         if other_model or (request.version is not None and request.version != self._version):
             raise InvalidInput(
                 "other_model",
-                "The line names another model or version than the job's. A job has one: upload the lines of each model "
-                "as a file of their own, and name it in the metadata.",
+                "The line names another model or version than the job's. Upload the lines of each model as a file of "
+                "their own, and name it in the metadata; or let lines name models, with model-column=model.",
             )
+
+
+def _check_no_version(request: ReviewRequest) -> None:
+    """Raise InvalidInput("other_model") where a line asks for a version: those of a job are fixed at its start."""
+    if request.version is not None:
+        raise InvalidInput(
+            "other_model",
+            "The line names a version. Lines of a job may name models; each is used in the version that is current "
+            "when the job begins. Leave the version out, or upload the line as a file of its own.",
+        )
 
 
 def line_request(data: bytes) -> ReviewRequest:

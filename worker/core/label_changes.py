@@ -32,9 +32,18 @@ class LabelChanges:
         self._lines = [_line(COLUMNS)]
         self._bytes = len(self._lines[0])
 
-    def add(self, batch: RowBatch, before: Sequence[Outcome], after: Sequence[Outcome]) -> Iterator[bytes]:
-        """Add the outcomes of a batch's rows; yields each piece that is full. Must be iterated to its end."""
-        for position, pair in enumerate(zip(before, after, strict=True)):
+    def add(
+        self, batch: RowBatch, before: Sequence[Outcome | None], after: Sequence[Outcome | None]
+    ) -> Iterator[bytes]:
+        """Add the outcomes of a batch's rows; yields each piece that is full. Must be iterated to its end.
+
+        Rows without an outcome (None) are of another model, and are not counted.
+        """
+        for position, (one, other) in enumerate(zip(before, after, strict=True)):
+            if one is None or other is None:
+                continue
+            self.rows += 1
+            pair = (one, other)
             labels = (_label(pair[0]), _label(pair[1]))
             if labels[0] == labels[1]:
                 continue
@@ -45,7 +54,6 @@ class LabelChanges:
             self._bytes += len(line)
             if self._bytes >= self._piece_bytes:
                 yield self.take()
-        self.rows += len(batch)
 
     def take(self) -> bytes:
         """Return the lines since the last piece; empty where there are none."""

@@ -90,7 +90,7 @@ class CsvLines:
         columns.append([str(row.row) for row in rows])
         labels = quoted_column(list(scores.classes))
         columns.append([labels[column] for column in scores.chosen.tolist()])
-        numbers = _probabilities(scores)
+        numbers = probabilities(scores)
         columns.append([""] * len(rows) if numbers is None else number_cells(numbers))
         tail = f",{self._tail}\n"
         # The tail between the lines and after the last one.
@@ -121,7 +121,7 @@ class JsonLines:
 
     def write(self, rows: Sequence[Row], scores: Scores) -> bytes:
         """Return the lines of scored rows."""
-        numbers = _probabilities(scores) or repeat(None, len(rows))
+        numbers = probabilities(scores) or repeat(None, len(rows))
         lines = [
             dict(
                 zip(
@@ -135,7 +135,7 @@ class JsonLines:
         return msgspec.json.Encoder().encode_lines(lines)
 
 
-def _probabilities(scores: Scores) -> list[float] | None:
+def probabilities(scores: Scores) -> list[float] | None:
     """Return the probability of each predicted label."""
     if scores.probabilities is None:
         return None

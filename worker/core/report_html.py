@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.jobs import Counts, JobSpec
+import msgspec
+
+from schemas.jobs import Counts, JobSpec, ModelShare
 from schemas.report import RowExample
 from worker.core.report_drift import SHIFTED, STABLE, Drift, label_drift, probability_drift
 from worker.core.report_page import foreign, meter, page, section, table, text
@@ -29,6 +31,8 @@ class JobSummary:
     reason: str | None
     """Why the job failed; None where it is done."""
     totals: ReportTotals
+    models: Sequence[ModelShare] = ()
+    """How many rows each model scored, where rows name models."""
 
 
 def report_html(job: JobSummary, *, plots: bool | None = None) -> bytes:
@@ -40,6 +44,7 @@ def report_html(job: JobSummary, *, plots: bool | None = None) -> bytes:
             _head(job),
             _tiles(job),
             "" if plots else "<p class='note'>Plots need pygal: install reviewmill[report] beside the worker.</p>",
+            _models(job),
             _labels(job, plots=plots),
             _probabilities(job, plots=plots),
             _drift(job),
@@ -56,8 +61,9 @@ def _head(job: JobSummary) -> str:
     state = "<span class='state good'>done</span>"
     if job.reason is not None:
         state = f"<span class='state bad'>failed</span>: {text(job.reason)} What was scored before is below."
+    each = "" if spec.row_models is msgspec.UNSET else "the model that each row names, else by "
     return (
-        f"<h1>{foreign(spec.source.object)}</h1>\n<p class='soft'>scored by {text(spec.model)}, "
+        f"<h1>{foreign(spec.source.object)}</h1>\n<p class='soft'>scored by {each}{text(spec.model)}, "
         f"version {text(spec.version)}; generation {spec.source.generation} of "
         f"gs://{text(spec.source.bucket)}; job {text(spec.job)}</p>\n<p>{state}</p>"
     )
@@ -78,6 +84,22 @@ def _tiles(job: JobSummary) -> str:
         '<div class="tiles">'
         + "".join(f'<div class="tile"><b>{b}</b><span>{s}</span></div>' for b, s in tiles)
         + "</div>"
+    )
+
+
+def _models(job: JobSummary) -> str:
+    if not job.models:
+        return ""
+    total = job.counts.predictions
+    rows = [
+        [text(one.model), text(one.version), f"{one.predictions:,}", f"{one.predictions / total:.1%}"]
+        for one in job.models
+    ]
+    return section(
+        "Models",
+        table(["model", "version", "predictions", "share"], rows, ["", "", "number", "number"]),
+        "<p class='note'>What follows is of all of them together. Drift, and the words that counted, are of one model: "
+        "upload its rows as a file of their own to see them.</p>",
     )
 
 

@@ -25,7 +25,7 @@ from worker.core.csv_fields import split_fields
 from worker.core.csv_header import header_columns
 from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
 from worker.core.csv_rows import CsvRows
-from worker.core.jsonl_rows import JSONL_HEADER, JsonRows
+from worker.core.jsonl_rows import JsonRows, json_header
 from worker.core.plain_bytes import is_as_stored, plain_bytes
 from worker.core.row_batch import RowBatch
 from worker.core.row_types import BadRow, Place, Row
@@ -88,7 +88,7 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
     """
     chunks, dialect = plain_bytes(chunks, dialect)
     if dialect.format == "jsonl":
-        return RowReader(JSONL_HEADER, JsonRows(chunks, dialect, Place()))
+        return RowReader(json_header(dialect), JsonRows(chunks, dialect, Place()))
     records = _records(chunks, dialect, Place())
     encoding = codec_name(dialect.encoding)
     check_signature(records.head(SIGNATURE_BYTES), encoding)

@@ -59,9 +59,10 @@ def run(
     )
 
 
-def upload(cloud: LocalCloud, name: str, data: bytes) -> ObjectInfo:
+def upload(cloud: LocalCloud, name: str, data: bytes, **said: str) -> ObjectInfo:
     """Put a file into the uploads bucket as it is."""
-    return cloud.uploads.put(name, data, content_type="text/csv", if_generation=0, metadata={"id-column": "id"})
+    metadata = {"id-column": "id"} | {key.replace("_", "-"): value for key, value in said.items()}
+    return cloud.uploads.put(name, data, content_type="text/csv", if_generation=0, metadata=metadata)
 
 
 SAMPLE = b'id,text\na,good film\nb,bad film\nc,"grand, and\nlong"\nd\ne,awful\n,\ng,great\nh,"say ""no"""\n'

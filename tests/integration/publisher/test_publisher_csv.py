@@ -132,6 +132,8 @@ EVERY_OPTION = [
     "linear_svc",
     "--version",
     "v1",
+    "--model-column",
+    "c",
     "--format",
     "csv",
     "--text-column",
@@ -190,6 +192,7 @@ def test_every_option_that_workers_read_can_be_given() -> None:
         (["--quote", ","], "invalid_dialect"),
         (["--no-header"], "column"),
         (["--model", "bert"], "bert"),
+        (["--model-column", "by"], "missing_column"),
     ],
 )
 def test_options_that_do_not_fit_the_file_are_told_before_the_upload(

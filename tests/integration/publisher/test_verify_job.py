@@ -285,3 +285,50 @@ def test_a_changed_cell_of_a_made_safe_row_is_found(
     tamper(local_cloud, manifest, f"predictions.{kind}", lambda old: old.replace(b"=good()", b"=g00d()"))
     assert verify([manifest.job]) == 1
     assert counts(capsys.readouterr().out)["unexpected"] == 1
+
+
+MIXED = b"id,text,by\na,good,\nb,bad,linear_svc\nc,grand,bert\nd,great,DecisionClassifier\n"
+
+
+def mixed_job(cloud: LocalCloud) -> JobManifest:
+    return run(cloud, upload(cloud, "mixed.csv", MIXED, model_column="by"))
+
+
+def test_rows_of_several_models_are_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = mixed_job(local_cloud)
+    assert verify([manifest.job]) == 0
+    assert counts(capsys.readouterr().out)["predicted"] == 3
+    assert results(["job", manifest.job, "--format", "jsonl"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["model"] for row in shown] == ["logistic_regression", "linear_svc", "decision_tree"]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("predictions.csv", b",linear_svc,v1", b",decision_tree,v1"),
+        ("predictions.csv", b",decision_tree,v1", b",decision_tree,v2"),
+        ("predictions.csv", b"b,bad,linear_svc,2,", b"b,bad,linear_svc,3,"),
+    ],
+)
+def test_rows_by_another_model_than_they_named_are_found(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], name: str, before: bytes, after: bytes
+) -> None:
+    manifest = mixed_job(local_cloud)
+    tamper(local_cloud, manifest, name, lambda data: data.replace(before, after))
+    assert verify([manifest.job]) == 1
+    assert counts(capsys.readouterr().out)["unexpected"] == 1
+
+
+def test_untrue_counts_by_model_are_found(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = mixed_job(local_cloud)
+    full = job_object(manifest.job, "manifest.json")
+    change(
+        local_cloud.results,
+        full,
+        lambda data: data.replace(
+            b'"linear_svc","version":"v1","predictions":1', b'"linear_svc","version":"v1","predictions":2'
+        ),
+    )
+    assert verify([manifest.job]) == 1
+    assert "counts by model" in capsys.readouterr().err
