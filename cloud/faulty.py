@@ -69,9 +69,9 @@ class FaultyObjects:
         """See `Objects.compose`."""
         return self._faults.run("compose", lambda: self._inner.compose(sources, target, content_type=content_type))
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> None:
         """See `Objects.delete`."""
-        self._faults.run("delete", lambda: self._inner.delete(name))
+        self._faults.run("delete", lambda: self._inner.delete(name, if_generation=if_generation))
 
     def close(self) -> None:
         """See `Objects.close`."""

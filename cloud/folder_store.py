@@ -59,10 +59,15 @@ class FileStore:
             unfinished.unlink(missing_ok=True)
         return _info(name, generation, size, facts)
 
-    def remove(self, name: str) -> None:
-        """Remove an object, and the folders that are empty then. Does nothing where there is none."""
+    def remove(self, name: str, if_generation: int | None) -> None:
+        """Remove an object, and the folders that are empty then. Does nothing where there is none.
+
+        Raises PreconditionFailed for another generation than `if_generation`, where one is given.
+        """
         with self._locked():
             path, present = self._present(name)
+            if present and if_generation not in {None, present}:
+                raise PreconditionFailed(f"{self._layout.root}/{name} has generation {present}, not {if_generation}")
             if present:
                 path.unlink()
                 self._facts(name).remove()

@@ -142,11 +142,15 @@ class GcsObjects:
             check_name(name)
         return compose_tree(self, self._compose_once, sources, target, content_type=content_type)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> None:
         """See `Objects.delete`."""
         check_name(name)
+
+        def attempt(timeout_s: float) -> None:
+            self._bucket.blob(name).delete(if_generation_match=if_generation, timeout=timeout_s, retry=None)
+
         try:
-            self._run(name, lambda timeout_s: self._bucket.blob(name).delete(timeout=timeout_s, retry=None))
+            self._run(name, attempt)
         except ObjectNotFound:
             return
 

@@ -111,8 +111,11 @@ class Objects(Protocol):
         ObjectNotFound when a source is missing. Safe to call again.
         """
 
-    def delete(self, name: str) -> None:
-        """Remove an object; does nothing where there is none."""
+    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+        """Remove an object, of that generation where one is given; does nothing where there is none of the name.
+
+        Raises PreconditionFailed when the object has another generation. Safe to call again.
+        """
 
     def close(self) -> None:
         """Release connections; no other method may be called afterwards. Safe to call twice."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from cloud.crc import crc32c, joined
-from cloud.objects import ContentConflict, ObjectInfo, ObjectNotFound, Objects, PreconditionFailed
+from cloud.objects import ContentConflict, ObjectInfo, ObjectNotFound, Objects, PreconditionFailed, TransientError
 
 __all__ = ["crc32c", "expect_same", "joined_digest", "put_once", "replace_once"]
+
+_TRIES = 5
 
 
 def put_once(objects: Objects, name: str, data: bytes, *, content_type: str) -> ObjectInfo:
@@ -13,12 +17,16 @@ def put_once(objects: Objects, name: str, data: bytes, *, content_type: str) -> 
 
     A 412 says that the name is taken: by an earlier try of ours whose answer was lost, by another worker with the
     same rows, or by other content. Size and CRC32C tell the first two from the last (the client answers 412
-    although its own write succeeded). Raises ContentConflict for other content.
+    although its own write succeeded). Raises ContentConflict for other content. What is deleted between the 412 and
+    the comparison (compaction deletes what it sealed) is written anew: nobody can say any more what it was.
     """
-    try:
-        return objects.put(name, data, content_type=content_type, if_generation=0)
-    except PreconditionFailed:
-        return expect_same(objects, name, size=len(data), crc32c=crc32c(data))
+    for _ in range(_TRIES):
+        try:
+            return objects.put(name, data, content_type=content_type, if_generation=0)
+        except PreconditionFailed:
+            with suppress(ObjectNotFound):
+                return expect_same(objects, name, size=len(data), crc32c=crc32c(data))
+    raise TransientError(f"{objects.uri}/{name} was created and deleted again and again while it was written")
 
 
 def replace_once(objects: Objects, name: str, data: bytes, *, content_type: str, if_generation: int) -> ObjectInfo:

@@ -131,10 +131,10 @@ class MeteredObjects:
         self._meter.count(operations=1)
         return self._objects.compose(sources, target, content_type=content_type)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> None:
         """Remove an object; see the port."""
         self._meter.count(operations=1)
-        self._objects.delete(name)
+        self._objects.delete(name, if_generation=if_generation)
 
     def close(self) -> None:
         """Do nothing: the bucket belongs to whoever opened it."""

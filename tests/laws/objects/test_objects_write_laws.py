@@ -133,6 +133,18 @@ def test_a_file_obeys_the_generation(objects: Objects, tmp_path: Path, size: int
     assert objects.info("file") == second
 
 
+def test_deleting_a_generation_spares_every_other(objects: Objects) -> None:
+    first = put(objects, "gone", b"1")
+    objects.delete("gone")
+    second = put(objects, "gone", b"1")
+    with pytest.raises(PreconditionFailed):
+        objects.delete("gone", if_generation=first.generation)
+    assert objects.info("gone") == second
+    objects.delete("gone", if_generation=second.generation)
+    objects.delete("gone", if_generation=second.generation)
+    assert list(objects.listing("")) == []
+
+
 def test_deleting_removes_and_can_be_repeated(objects: Objects) -> None:
     put(objects, "gone", b"x")
     put(objects, "gone/deeper", b"y")

@@ -108,3 +108,25 @@ def test_joining_survives_a_lost_answer(objects: Objects) -> None:
         sources, "all", content_type="text/plain"
     )
     assert objects.get("all") == ("".join(sources).encode(), info)
+
+
+class VanishingObjects(FaultyObjects):
+    """Objects that somebody deletes between a refused write and the look at what is there."""
+
+    def __init__(self, inner: Objects, times: int) -> None:
+        super().__init__(inner, Faults())
+        self._objects = inner
+        self.times = times
+
+    def info(self, name: str, *, generation: int | None = None) -> ObjectInfo:
+        if self.times:
+            self.times -= 1
+            self._objects.delete(name)
+        return super().info(name, generation=generation)
+
+
+def test_what_is_deleted_between_the_refusal_and_the_look_is_written_anew(objects: Objects) -> None:
+    first = once(objects, b"rows")
+    second = once(VanishingObjects(objects, 1), b"rows")
+    assert second.generation > first.generation
+    assert objects.get("name") == (b"rows", second)
