@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("worker.replay_command:main", "score a past CSV job with another model version, and compare"),
     "results": ("publisher.results_command:main", "read predictions and rejections"),
     "verify": ("publisher.verify_command:main", "prove that every row is accounted for"),
+    "compact": ("publisher.compact:main", "seal past hours of results: few objects, each outcome once"),
     "redrive": ("publisher.redrive:main", "publish dead letters again to where they came from"),
     "emulator": ("reviewmill:emulator", "start one server of the local cloud, or set it up"),
 }

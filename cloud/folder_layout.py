@@ -54,7 +54,7 @@ class Layout:
             for file in files:
                 path = Path(folder, file)
                 name = path.relative_to(self.root).as_posix()
-                if self._readable(name) is not None and stat.S_ISREG(path.lstat().st_mode):
+                if self._readable(name) is not None and _is_file(path):
                     yield name
 
     def hidden_paths(self) -> Iterator[Path]:
@@ -78,6 +78,14 @@ class Layout:
     def _parents(self, path: Path) -> list[Path]:
         """Return the folders between the root and the path, both excluded."""
         return list(path.parents)[: len(path.relative_to(self.root).parts) - 1]
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a path is a file and no link; False for one that was deleted since its folder was read."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def digest(name: str) -> str:

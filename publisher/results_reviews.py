@@ -20,10 +20,11 @@ from publisher.formats import (
 )
 from publisher.options import add_showing, new_parser
 from publisher.receipts import read_receipt
-from publisher.stored_reviews import Kind, StoredReviews
+from publisher.stored_reviews import StoredReviews
 from publisher.when import days_between, point_in_time
 from schemas.outcomes import Prediction, Receipt, Rejection
 from worker.core.naming import parse_time, partition
+from worker.core.pack import Kind
 from worker.core.reading import Outcome, deduplicate
 from worker.settings import Settings, load_settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas import jobs, models, outcomes, replays, requests
+from schemas import jobs, models, outcomes, replays, requests, sealed
 
 FOLDER = Path(__file__).parent / "v1"
 
@@ -26,6 +26,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "job_attempt_end": jobs.AttemptEnd,
     "job_replay": replays.ReplaySummary,
     "job_completion": jobs.Completion,
+    "sealed_partition": sealed.SealedPartition,
 }
 
 

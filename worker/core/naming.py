@@ -48,6 +48,21 @@ def reviews_object(kind: str, part: str, payload: bytes) -> str:
     return f"{kind}/v1/{part}/{hashlib.sha256(payload).hexdigest()}.jsonl"
 
 
+def reviews_folder(kind: str, part: str = "") -> str:
+    """Return the prefix of what workers wrote for one partition, or for all."""
+    return f"{kind}/v1/{part}/" if part else f"{kind}/v1/"
+
+
+def sealed_folder(kind: str, part: str = "") -> str:
+    """Return the prefix of the sealed sequences of one partition, or of all."""
+    return f"sealed/v1/{kind}/{part}/" if part else f"sealed/v1/{kind}/"
+
+
+def sealed_object(kind: str, part: str, sequence: int, name: str) -> str:
+    """Return the name of an object of one sealed sequence, such as its `manifest.json`."""
+    return f"{sealed_folder(kind, part)}{sequence:06d}/{name}"
+
+
 def job_id(bucket: str, name: str, generation: int) -> str:
     """Return the id of the job for one generation of an uploaded object: readable stem and 16 hex digits."""
     digest = hashlib.sha256(f"{bucket}\n{name}\n{generation}".encode()).hexdigest()[:16]

@@ -13,6 +13,8 @@ from worker.core.naming import parse_time
 
 Outcome = Prediction | Rejection
 
+Precedence = tuple[datetime, str, int, str, bytes]
+
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -47,7 +49,7 @@ def deduplicate(outcomes: Iterable[Outcome]) -> Reading:
     for outcome in outcomes:
         seen += 1
         known = kept.get(outcome.key)
-        kept[outcome.key] = outcome if known is None else min(known, outcome, key=_precedence)
+        kept[outcome.key] = outcome if known is None else min(known, outcome, key=precedence)
         if known is None:
             continue
         found = digests.setdefault(outcome.key, set())
@@ -72,8 +74,8 @@ def read_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes]:
         yield rest
 
 
-def _precedence(outcome: Outcome) -> tuple[datetime, str, int, str, bytes]:
-    """Order by publish time; message ids are numbers in practice, so shorter ones are lower."""
+def precedence(outcome: Outcome) -> Precedence:
+    """Order by publish time; message ids are numbers in practice, so shorter ones are lower. Ends with the bytes."""
     moment = parse_time(outcome.publish_time or "") or _NEVER
     message_id = outcome.message_id or ""
     return moment, outcome.publish_time or "", len(message_id), message_id, msgspec.json.encode(outcome)
