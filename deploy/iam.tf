@@ -15,7 +15,13 @@ resource "google_service_account" "trainer" {
   display_name = "Reviewmill: trains and promotes models"
 }
 
+resource "google_service_account" "compactor" {
+  account_id   = "reviewmill-compactor"
+  display_name = "Reviewmill: seals past hours of results"
+}
+
 locals {
+  compactor = "serviceAccount:${google_service_account.compactor.email}"
   scorer    = "serviceAccount:${google_service_account.scorer.email}"
   publisher = "serviceAccount:${google_service_account.publisher.email}"
   trainer   = "serviceAccount:${google_service_account.trainer.email}"
@@ -29,6 +35,7 @@ locals {
     publisher_creates_upload = { bucket = google_storage_bucket.uploads.name, role = "roles/storage.objectCreator", member = local.publisher }
     publisher_reads_uploads  = { bucket = google_storage_bucket.uploads.name, role = "roles/storage.objectViewer", member = local.publisher }
     publisher_reads_results  = { bucket = google_storage_bucket.results.name, role = "roles/storage.objectViewer", member = local.publisher }
+    compactor_reads_results  = { bucket = google_storage_bucket.results.name, role = "roles/storage.objectViewer", member = local.compactor }
     trainer_writes_models    = { bucket = google_storage_bucket.models.name, role = "roles/storage.objectUser", member = local.trainer }
   }
 }
@@ -39,6 +46,22 @@ resource "google_storage_bucket_iam_member" "granted" {
   bucket = each.value.bucket
   role   = each.value.role
   member = each.value.member
+}
+
+# Who may delete may also overwrite. Only where compaction writes and deletes: the results of CSV jobs stay create-only.
+resource "google_storage_bucket_iam_member" "compactor_seals" {
+  bucket = google_storage_bucket.results.name
+  role   = "roles/storage.objectUser"
+  member = local.compactor
+
+  condition {
+    title      = "results of messages only"
+    expression = <<-EOT
+      resource.name.startsWith("projects/_/buckets/${google_storage_bucket.results.name}/objects/reviews/v1/") ||
+      resource.name.startsWith("projects/_/buckets/${google_storage_bucket.results.name}/objects/rejections/v1/") ||
+      resource.name.startsWith("projects/_/buckets/${google_storage_bucket.results.name}/objects/sealed/v1/")
+    EOT
+  }
 }
 
 resource "google_pubsub_topic_iam_member" "publisher_sends_reviews" {

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from emulator.topology import SubscriptionPlan, plan
+from worker.core.naming import reviews_folder, sealed_folder
 from worker.settings import Settings, describe_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +146,19 @@ def test_scorer_may_not_change_or_delete_results() -> None:
         ("results", "roles/storage.objectViewer"),
         ("results", "roles/storage.objectCreator"),
     }
+
+
+def test_only_the_compactor_may_delete_results_and_only_those_of_messages() -> None:
+    grants = re.findall(r'google_storage_bucket\.results\.name, role = "([^"]+)", member = local\.(\w+)', TEXT)
+    deleting = {"roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.legacyBucketWriter"}
+    assert not {(role, who) for role, who in grants if role in deleting}
+    body = _blocks("google_storage_bucket_iam_member")["compactor_seals"]
+    assert (_value(body, "role"), _value(body, "member")) == ("roles/storage.objectUser", "local.compactor")
+    folders = set(re.findall(r"objects/([^\"]+)\"", body))
+    kinds = ("reviews", "rejections")
+    assert folders == {reviews_folder(kind) for kind in kinds} | {"sealed/v1/"}
+    assert all(sealed_folder(kind).startswith("sealed/v1/") for kind in kinds)
+    assert [name for name in _blocks("google_storage_bucket_iam_member") if name != "granted"] == ["compactor_seals"]
 
 
 def test_project_wide_grants_are_only_those_that_cannot_be_narrower() -> None:
