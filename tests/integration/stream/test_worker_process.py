@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 
 import pytest
@@ -24,14 +25,23 @@ STOPS = int(os.environ.get("REVIEWMILL_TEST_STOPS", "20"))
 def test_a_stop_at_any_moment_takes_seconds_and_loses_nothing(stream: Stream) -> None:
     seed = random.randrange(1_000_000)
     moments = random.Random(seed)
-    receipt = stream.publish(20_000)
+    count = max(20_000, 300 * STOPS)
+    receipt = stream.publish(count)
+    # A tenth of a second for each object, and small batches: there is work in hand at every stop, to the last.
+    stream.storage.faults.inject(Delay(0.1), method="POST", path="results-", count=None)
+    longest_s = 0.0
     for number in range(STOPS):
-        worker = stream.start_worker()
+        worker = stream.start_worker(REVIEWMILL_BATCH_MESSAGES="25", REVIEWMILL_BUFFER_MESSAGES="200")
         if number % 4:  # else also while it starts
             worker.wait_until_ready()
         time.sleep(moments.uniform(0.0, 0.6 if number % 4 else 3.0))
+        asked = time.monotonic()
         # Killed by the signal itself only before its handler is there: nothing was pulled then.
         assert worker.stop() in ({0} if number % 4 else {0, -15}), f"seed {seed}, stop {number}:\n{worker.log()}"
+        longest_s = max(longest_s, time.monotonic() - asked)
+    assert stream.lines("reviews") < count, "nothing was left to do at the last stops"
+    sys.stdout.write(f"\n{STOPS} stops, seed {seed}: the longest took {longest_s:.1f} s\n")
+    stream.storage.faults.clear()
     stream.start_worker()
     stream.wait_until_verified(receipt)
 
