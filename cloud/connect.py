@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from cloud.folder import FolderObjects
@@ -28,6 +28,19 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]*[a-z0-9]")
 _QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
 
 _PROBE_OBJECT = "reviewmill-reachability-check"
+
+
+class Opener(Protocol):
+    """What opens the adapters of a composition root: this module, or something that stands between it and the cloud."""
+
+    def open_objects(self, uri: str, *, timeout_s: float = 8.0) -> Objects:
+        """Return the objects of a bucket or a folder."""
+
+    def open_subscription(self, project: str, name: str) -> Subscription:
+        """Return a subscription."""
+
+    def open_topic(self, project: str, name: str) -> Topic:
+        """Return a topic."""
 
 
 def open_objects(uri: str, *, timeout_s: float = 8.0) -> Objects:

@@ -29,14 +29,14 @@ DRAIN_S = 8.5
 _LOOK_EVERY_S = 1.0
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], *, opener: connect.Opener = connect) -> int:
     """Run the worker; 0 after a stop, 1 when it had to give up, 2 when it cannot start."""
     _parser().parse_args(argv)
     try:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
         connect.require_reachable(os.environ, "pubsub", "storage")
-        return _run(settings)
+        return _run(settings, opener)
     except (InvalidSettings, CloudSetupError, TransientError, ValueError) as error:
         print(f"reviewmill worker: {error}", file=sys.stderr)
         return 2
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
 
-def _run(settings: Settings) -> int:
+def _run(settings: Settings, opener: connect.Opener) -> int:
     # The client libraries take seconds to import: not for --help.
     from worker.wiring import build_worker  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def _run(settings: Settings) -> int:
     for service, address in connect.emulators(os.environ).items():
         _log.warning("using the %s emulator at %s", service, address)
     stop = threading.Event()
-    with build_worker(settings, stop) as parts:
+    with build_worker(settings, stop, opener=opener) as parts:
         _require_models(parts.models)
         _stop_on_signals(stop)
         threads = [

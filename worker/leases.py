@@ -24,13 +24,21 @@ class Leases:
     """The batches in hand, shared by the threads of one pull worker. Every method is safe to call from any thread."""
 
     def __init__(
-        self, subscription: Subscription, bounds: Bounds, *, now: Callable[[], float], pulse: Callable[[], float]
+        self,
+        subscription: Subscription,
+        bounds: Bounds,
+        *,
+        now: Callable[[], float],
+        pulse: Callable[[], float],
+        failed: Callable[[BaseException], None],
     ) -> None:
+        """`failed` is told of a fault that ends the extending of leases; it runs on the thread that extends."""
         self._subscription = subscription
         self._in_hand: InHand[Received] = InHand(bounds)
         self._changed = threading.Condition()
         self._now = now
         self._pulse = pulse
+        self._failed = failed
 
     def wait_for_room(self, *, timeout_s: float) -> bool:
         """Wait until another batch may be pulled; False when there is no room in time."""
@@ -87,8 +95,11 @@ class Leases:
         ended = threading.Event()
 
         def keep() -> None:
-            while not ended.wait(_LOOK_EVERY_S):
-                self._extend_due()
+            try:
+                while not ended.wait(_LOOK_EVERY_S):
+                    self._extend_due()
+            except BaseException as error:  # noqa: BLE001 - the thread's outermost frame
+                self._failed(error)
 
         thread = threading.Thread(target=keep, name="leases", daemon=True)
         thread.start()

@@ -62,7 +62,7 @@ class PullWorker:
         self._rules = rules
         self._stop = stop
         self._now = now
-        self._leases = Leases(subscription, rules.in_hand, now=now, pulse=pulse)
+        self._leases = Leases(subscription, rules.in_hand, now=now, pulse=pulse, failed=self._fail)
         self._waiting: queue.SimpleQueue[Piece[Received] | None] = queue.SimpleQueue()
         self._faults: list[BaseException] = []
         self.abandoned = False
@@ -144,11 +144,15 @@ class PullWorker:
             try:
                 self._work(piece)
             except BaseException as error:  # noqa: BLE001 - raised again by `run`, on the thread that is watched
-                self._faults.append(error)
-                self._stop.set()
+                self._fail(error)
                 self._give_back(piece.ack_ids)
             finally:
                 self._leases.release(piece)
+
+    def _fail(self, error: BaseException) -> None:
+        """Stop; `run` raises the fault. A worker that does only part of its work would look healthy."""
+        self._faults.append(error)
+        self._stop.set()
 
     def _work(self, piece: Piece[Received]) -> None:
         """Handle a batch, then acknowledge what is durable and give back the rest."""

@@ -80,18 +80,22 @@ def _push_verifier(settings: Settings) -> PushVerifier | None:
 
 
 @contextmanager
-def build_worker(settings: Settings, stop: threading.Event) -> Iterator[WorkerParts]:
+def build_worker(
+    settings: Settings, stop: threading.Event, *, opener: connect.Opener = connect
+) -> Iterator[WorkerParts]:
     """Connect the pull worker's parts, and release them at the end. Raises CloudSetupError, ValueError."""
     kernel = _kernel()
-    models = _models(settings, kernel)
-    completions = connect.open_topic(settings.project, settings.completions_topic)
+    models = _models(settings, kernel, opener)
+    completions = opener.open_topic(settings.project, settings.completions_topic)
     announce = _Announcer(lambda: completions)
     breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
     guard = Guard(stop, breaker, now=time.monotonic)
     pulse = Pulse(time.monotonic)
-    dispatcher = _dispatcher(settings, models, announce, stopping=stop.is_set, tally=guard.tally, moved=pulse.beat)
-    reviews = connect.open_subscription(settings.project, settings.reviews_subscription)
-    uploads = connect.open_subscription(settings.project, settings.uploads_subscription)
+    dispatcher = _dispatcher(
+        settings, models, announce, opener, stopping=stop.is_set, tally=guard.tally, moved=pulse.beat
+    )
+    reviews = opener.open_subscription(settings.project, settings.reviews_subscription)
+    uploads = opener.open_subscription(settings.project, settings.uploads_subscription)
     try:
         yield WorkerParts(
             models=models,
@@ -144,8 +148,8 @@ def _kernel() -> KernelCache:
     return KernelCache(default_folder(os.environ))
 
 
-def _models(settings: Settings, kernel: KernelCache) -> ModelStore:
-    objects = connect.open_objects(settings.models, timeout_s=settings.storage_timeout_s)
+def _models(settings: Settings, kernel: KernelCache, opener: connect.Opener = connect) -> ModelStore:
+    objects = opener.open_objects(settings.models, timeout_s=settings.storage_timeout_s)
     return ModelStore(objects, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel)
 
 
@@ -153,13 +157,14 @@ def _dispatcher(
     settings: Settings,
     models: ModelStore,
     announce: Callable[[Completion], object],
+    opener: connect.Opener = connect,
     *,
     stopping: Callable[[], bool] = lambda: False,
     tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
     moved: Callable[[], object] = lambda: None,
 ) -> Dispatcher:
-    results = connect.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
-    uploads = connect.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
+    results = opener.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
+    uploads = opener.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
     places = JobPlaces(uploads=uploads, results=results, models=models)
     rules = JobRules(
         chunk_rows=settings.chunk_rows,

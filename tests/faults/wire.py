@@ -23,6 +23,10 @@ class Wire:
         self._objects: set[str] = set()
         self.acknowledged: Counter[str] = Counter()
         """Acknowledged deliveries by subscription."""
+        self.messages: set[str] = set()
+        """Ids of the messages that were acknowledged."""
+        self.commits = 0
+        """Changes of the results bucket."""
         self.too_early: list[str] = []
         """Deliveries that were acknowledged before their outcome was stored."""
 
@@ -38,6 +42,7 @@ class Wire:
             reader.close()
             keys = {json.loads(line)["key"] for line in data.splitlines()}
         with self._lock:
+            self.commits += 1
             self._objects.add(record.name)
             self._durable |= keys
 
@@ -47,6 +52,7 @@ class Wire:
         with self._lock:
             self.acknowledged[short] += len(messages)
             for message in messages:
+                self.messages.add(message.message_id)
                 if not self._is_done(short, message):
                     self.too_early.append(message.message_id)
 

@@ -238,6 +238,27 @@ def test_a_failed_extension_is_tried_again_before_the_lease_ends() -> None:
     assert faults.unfired() == []
 
 
+def test_a_bug_that_ends_the_extending_of_leases_ends_the_worker() -> None:
+    class Broken(Queue):
+        def extend(self, ack_ids: Sequence[str], *, seconds: int) -> None:
+            raise ValueError(f"a bug: {len(ack_ids)} leases, {seconds} s")
+
+    clock = Clock()
+    queue = Broken()
+    queue.publish(1)
+    stop = threading.Event()
+
+    def handle(batch: Sequence[Envelope]) -> set[int]:
+        clock.moment += 5
+        assert stop.wait(PATIENCE_S), "the worker went on without leases"
+        return everything(batch)
+
+    worker = PullWorker(queue, handle, RULES, stop, now=clock)
+    with pytest.raises(ValueError, match="a bug"):
+        worker.run()
+    assert queue.inner.unacknowledged() == 0
+
+
 def test_a_stop_finishes_what_is_worked_on_and_gives_the_rest_back() -> None:
     queue = Queue()
     queue.publish(20)
