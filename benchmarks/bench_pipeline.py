@@ -12,33 +12,30 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
-import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import joblib
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-
 from benchmarks.machine import machine_line, print_table, write_json
-from cloud import connect
-from cloud.objects import Objects
-from worker.settings import Settings
-
-HERE = Path(__file__).parent
-SAMPLE = HERE.parent / "training/data/sentiment_sentences.csv"
-DEADLINE_S = 600.0
-SETTINGS = Settings()
+from benchmarks.stack import (
+    DEADLINE_S,
+    HERE,
+    SETTINGS,
+    Progress,
+    bucket,
+    local_cloud,
+    plain_stream,
+    publish,
+    sample_texts,
+    upload_plain_model,
+    usage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +45,30 @@ class Run:
     items: int
     first_s: float
     """From process start to the first stored result."""
+    timed_items: int
     working_s: float
-    """From the first stored result to the last."""
+    """Those stored after the first look that saw a result, and the time until the last; where all come at once, all
+    of them and the whole time from process start."""
     cpu_s: float
     peak_mb: float
     objects: int
 
     @property
     def per_second(self) -> float:
-        """Items a second, from process start to the last result less the start-up."""
-        return self.items / max(self.working_s, 1e-9)
+        """Items a second."""
+        return self.timed_items / self.working_s
 
 
 def main() -> None:
     """Run both sides `--runs` times and print medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--plain-messages", type=int, default=200)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     print(machine_line())
-    texts = [row["text"] for row in csv.DictReader(io.StringIO(SAMPLE.read_text()))]
+    texts = sample_texts()
     figures: dict[str, list[Run]] = {}
     for number in range(options.runs):
         print(f"run {number + 1} of {options.runs}", file=sys.stderr)
@@ -84,68 +83,16 @@ def main() -> None:
     report(figures)
 
 
-@contextmanager
-def local_cloud() -> Iterator[None]:
-    """Start the emulators, set up and trained, and point this process at them."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "reviewmill", "local", "--no-worker", "--train", "--folder", folder]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert process.stdout
-        for line in process.stdout:
-            name, _, value = line.strip().removeprefix("export ").partition("=")
-            if line.startswith("export "):
-                os.environ[name] = value
-            if line.startswith("ready"):
-                break
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
-
-
-def upload_plain_model(texts: list[str]) -> None:
-    """Fit the same kind of model as the worker's and store it the way the plain script wants it."""
-    labels = [row["label"] for row in csv.DictReader(io.StringIO(SAMPLE.read_text()))]
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000))
-    model.fit(texts, labels)
-    data = io.BytesIO()
-    joblib.dump(model, data)
-    bucket(SETTINGS.results).put("model.joblib", data.getvalue(), content_type="application/x", if_generation=0)
-
-
 def worker() -> list[str]:
     """Return the worker's command."""
     return [sys.executable, "-m", "reviewmill", "worker"]
 
 
-def plain_stream(count: int) -> list[str]:
-    """Return the plain script's command."""
-    bucket_name = SETTINGS.results.removeprefix("gs://")
-    return [sys.executable, str(HERE / "plain_stream.py"), SETTINGS.reviews_subscription, bucket_name, str(count)]
-
-
 def stream(command: list[str], texts: list[str], count: int, prefix: str) -> Run:
     """Publish, start the process, and watch the results bucket until every message has a result."""
-    topic = connect.open_topic(SETTINGS.project, SETTINGS.reviews_topic)
-    futures = [
-        topic.publish(json.dumps({"text": texts[n % len(texts)], "id": f"{prefix}-{n}"}).encode(), {})
-        for n in range(count)
-    ]
-    for future in futures:
-        future.result(timeout=DEADLINE_S)
-    topic.close()
-    results = bucket(SETTINGS.results)
-    before = {info.name for info in results.listing(f"{prefix}/")}
-    counted: dict[str, int] = {}
-
-    def done() -> int:
-        for info in results.listing(f"{prefix}/"):
-            if info.name not in before and info.name not in counted:
-                counted[info.name] = 1 if prefix == "predictions" else results.get(info.name)[0].count(b"\n")
-        return sum(counted.values())
-
-    return watched(command, count, done, lambda: len(counted))
+    publish(texts, count)
+    progress = Progress(f"{prefix}/")
+    return watched(command, count, lambda: progress.look()[0], lambda: progress.look()[1])
 
 
 def csv_job(texts: list[str], rows: int, *, plain: bool) -> Run:
@@ -178,36 +125,21 @@ def watched(command: list[str], count: int, done: Callable[[], int], objects: Ca
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     first = cpu_s = peak_mb = 0.0
+    before = 0
     while (got := done()) < count:
         if time.monotonic() - started > DEADLINE_S:
             raise TimeoutError(f"{got} of {count} after {DEADLINE_S:.0f} s: {command}")
-        first = first or (time.monotonic() if got else 0.0)
+        if got and not first:
+            first, before = time.monotonic(), got
         cpu_s, peak_mb = usage(process.pid) or (cpu_s, peak_mb)
         time.sleep(0.02)
     ended = time.monotonic()
     cpu_s, peak_mb = usage(process.pid) or (cpu_s, peak_mb)
     process.send_signal(signal.SIGTERM)
     process.wait(30)
-    first = first or ended
-    # Where all results come at once, the time from the start is all there is.
-    working = ended - first if ended - first > 0.1 else ended - started  # noqa: PLR2004 - seconds
-    return Run(count, first - started, working, cpu_s, peak_mb, objects())
-
-
-def usage(pid: int) -> tuple[float, float] | None:
-    """Return CPU seconds and peak memory in MB of a process; None once it has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    peak = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
-    return ((int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"), int(peak[0]) / 1000) if peak else None
-
-
-def bucket(uri: str) -> Objects:
-    """Open a bucket of the running emulator."""
-    return connect.open_objects(uri)
+    if not first:
+        return Run(count, ended - started, count, ended - started, cpu_s, peak_mb, objects())
+    return Run(count, first - started, count - before, ended - first, cpu_s, peak_mb, objects())
 
 
 def report(figures: dict[str, list[Run]]) -> None:

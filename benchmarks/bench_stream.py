@@ -10,9 +10,6 @@ Linux only: CPU time is read from /proc.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
 import statistics
 import subprocess
 import sys
@@ -20,20 +17,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from benchmarks.bench_pipeline import (
+from benchmarks.machine import machine_line, print_table, write_json
+from benchmarks.stack import (
+    DEADLINE_S,
     HERE,
-    SAMPLE,
     SETTINGS,
-    bucket,
+    Progress,
     local_cloud,
     plain_stream,
+    publish,
+    sample_texts,
     upload_plain_model,
     usage,
 )
-from benchmarks.machine import machine_line, print_table, write_json
-from cloud import connect
 
-DEADLINE_S = 600.0
 BARS = {"throughput": 20.0, "cpu": 8.0, "objects": 5.0}
 
 
@@ -81,7 +78,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     print(machine_line())
-    texts = [row["text"] for row in csv.DictReader(io.StringIO(SAMPLE.read_text()))]
+    texts = sample_texts()
     results = SETTINGS.results.removeprefix("gs://")
     sample = [sys.executable, str(HERE / "sample_stream.py"), SETTINGS.reviews_subscription, results]
     sides = [
@@ -98,19 +95,6 @@ def main() -> int:
                 publish(texts, side.messages)
                 figures[side.name].append(measure(side))
     return report(figures)
-
-
-def publish(texts: list[str], count: int) -> None:
-    """Put so many messages into the reviews topic."""
-    topic = connect.open_topic(SETTINGS.project, SETTINGS.reviews_topic)
-    mark = f"{time.time_ns():x}"
-    futures = [
-        topic.publish(json.dumps({"text": texts[n % len(texts)], "id": f"{mark}-{n}"}).encode(), {})
-        for n in range(count)
-    ]
-    for future in futures:
-        future.result(timeout=DEADLINE_S)
-    topic.close()
 
 
 def measure(side: Side) -> Figures:
@@ -137,25 +121,6 @@ def measure(side: Side) -> Figures:
         raise RuntimeError(f"{side.name}: {marks[-1][2] if marks else 0} of {side.messages} messages have a result")
     first, last = marks[0], marks[-1]
     return Figures(last[2] - first[2], last[0] - first[0], last[1] - first[1], last[3] - first[3])
-
-
-class Progress:
-    """Counts the results that were stored under a prefix since it was made."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._results = bucket(SETTINGS.results)
-        self._before = {info.name for info in self._results.listing(prefix)}
-        self._lines: dict[str, int] = {}
-
-    def look(self) -> tuple[int, int]:
-        """Return messages and objects so far."""
-        for info in self._results.listing(self._prefix):
-            if info.name not in self._before and info.name not in self._lines:
-                # One object a message, or a line each.
-                lines = self._results.get(info.name)[0].count(b"\n") if info.name.endswith(".jsonl") else 1
-                self._lines[info.name] = lines
-        return sum(self._lines.values()), len(self._lines)
 
 
 def report(figures: dict[str, list[Figures]]) -> int:
