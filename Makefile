@@ -1,11 +1,12 @@
 # Every command a contributor needs; `make help` lists them.
 PYTHON ?= python3
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
+.PHONY: help setup demo test test-faults soak test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -33,6 +34,9 @@ test: $(STAMP) ## run every test
 test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes)
 	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py
 	@$(BIN)/python -m pytest -m "" --numprocesses 3 --dist worksteal tests/faults/test_failpoints.py
+
+soak: $(STAMP) ## load one worker under faults for MINUTES=10, and judge whether it grows
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 test-parity: $(STAMP) ## hold the scorer to scikit-learn's bits on 200,000 made-up strings and every character (minutes)
 	@REVIEWMILL_PARITY_STRINGS=200000 $(BIN)/python -m pytest tests/laws/scoring/test_scoring_parity.py tests/laws/scoring/test_scoring_unicode.py

@@ -98,7 +98,7 @@ class Ledger:
             except InvalidInput as error:
                 self._damaged.append(f"{name}: {error.code}")
             else:
-                self._found[row.key]["/".join(where), _answer(row), row.text_sha256 or ""] += 1
+                self._found[row.key]["/".join(where), answer_of(row), row.text_sha256 or ""] += 1
 
     def dead(self, keys: Iterable[str]) -> None:
         """Take in the ids of dead letters that are kept."""
@@ -140,7 +140,8 @@ class Ledger:
         )
 
 
-def _answer(row: Prediction | Rejection) -> Answer:
+def answer_of(row: Prediction | Rejection) -> Answer:
+    """Return what a stored row says became of its request."""
     if isinstance(row, Prediction):
         return "prediction", row.label, repr(row.probability), row.model, row.version
     return "rejection", row.code
