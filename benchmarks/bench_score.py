@@ -39,7 +39,7 @@ from worker.core import kernel_layout
 from worker.core.compiled import CompiledModel, pack, unpack
 from worker.core.compiled_layout import read_layout
 from worker.core.kernel_engine import Engine
-from worker.core.kernel_texts import arrow_slices, encode_arrow
+from worker.core.kernel_texts import arrow_slices, locate_arrow
 from worker.kernel_cache import KernelCache, warm
 from worker.kernel_folder import default_folder
 
@@ -87,7 +87,7 @@ def shares(pipeline: Pipeline, kernel: KernelCache, corpus: Corpus, rounds: int)
     engine = Engine(code, layout.terms, layout.weighting)
     engine.set_linear(layout.arrays["coefficients"][0], np.dtype(np.float64))
     array = pa.array(corpus.texts)
-    blocks = [encode_arrow(array, *block) for block in arrow_slices(array)]
+    blocks = [locate_arrow(array, *block) for block in arrow_slices(array)]
 
     def run_to(stage: int) -> Callable[[], object]:
         return lambda: [engine.score(block, last_stage=stage) for block in blocks]

@@ -32,7 +32,9 @@ MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 """The most bytes that a model may have, packed or inflated."""
 
 _RUNS_PER_THREAD: Final = 4  # enough to even out, few enough that handing them over costs nothing
-_SMALLEST_RUN: Final = 2  # texts or blocks: a lone text is not worth a thread
+_RUN_TEXTS: Final = 1_000
+_RUN_CHARACTERS: Final = 256 * 1024
+"""A run of so many texts, or of so many characters, takes longer than to start a thread for it."""
 
 
 class CompiledModel:
@@ -59,7 +61,10 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        return _in_runs(lambda first, last: self._score_run(texts[first:last]), len(texts), threads)
+        worth = len(texts) // _RUN_TEXTS
+        if worth < threads:
+            worth = max(worth, sum(map(len, texts)) // _RUN_CHARACTERS)
+        return _in_runs(lambda first, last: self._score_run(texts[first:last]), len(texts), threads, worth=worth)
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -70,23 +75,20 @@ class CompiledModel:
         blocks = kernel_texts.arrow_slices(texts)
 
         def score_run(first: int, last: int) -> Scores:
-            return self._finish([self._paths.raw_arrow(texts, *block) for block in blocks[first:last]])
+            return self._finish([raw for block in blocks[first:last] for raw in self._paths.raw_arrow(texts, *block)])
 
-        return _in_runs(score_run, len(blocks), threads)
+        return _in_runs(score_run, len(blocks), threads, worth=len(blocks))
 
     def transform(self, texts: Sequence[str]) -> Features:
         """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
-        sizes = kernel_texts.measure(texts)
-        parts = [self._paths.features(texts, sizes, *block) for block in kernel_texts.slices(sizes)]
-        return join_matrices(parts, len(self._layout.terms), self._layout.weighting.dtype)
+        return join_matrices(self._paths.features(texts), len(self._layout.terms), self._layout.weighting.dtype)
 
     def explain(self, texts: Sequence[str], counts: Sequence[int]) -> dict[str, dict[str, int]]:
         """Return which terms of the texts added what to each label's decision value; see `term_contributions`."""
         return term_contributions(self._layout, self.transform(texts), counts)
 
     def _score_run(self, texts: Sequence[str]) -> Scores:
-        sizes = kernel_texts.measure(texts)
-        return self._finish([self._paths.raw(texts, sizes, *block) for block in kernel_texts.slices(sizes)])
+        return self._finish(self._paths.raw(texts))
 
     def _finish(self, parts: list[NDArray[Any]]) -> Scores:
         """Return the scores of consecutive blocks from what the classifier saw in them."""
@@ -117,11 +119,23 @@ def _make_classifier(layout: Layout) -> Classifier:
     return Linear(layout.kind, layout.labels, layout.arrays, layout.weighting.dtype)
 
 
-def _in_runs(work: Callable[[int, int], Scores], count: int, threads: int) -> Scores:
-    """Do the work for 0 to count, in consecutive runs on up to `threads` threads."""
-    size = -(-count // max(1, threads * _RUNS_PER_THREAD))
-    if threads <= 1 or size < _SMALLEST_RUN:
+def _in_runs(work: Callable[[int, int], Scores], count: int, threads: int, *, worth: int) -> Scores:
+    """Do the work for 0 to count in consecutive runs, at most `worth` of them, on this thread and others."""
+    threads = min(threads, worth)
+    if threads <= 1:
         return work(0, count)
+    size = -(-count // min(worth, threads * _RUNS_PER_THREAD))
     runs = [(first, min(first + size, count)) for first in range(0, count, size)]
-    with ThreadPoolExecutor(threads) as pool:
-        return join_scores(list(pool.map(lambda run: work(*run), runs)))
+    results: dict[int, Scores] = {}
+    waiting = iter(enumerate(runs))  # shared: each run goes to whoever asks for the next
+
+    def do_runs() -> None:
+        for number, run in waiting:
+            results[number] = work(*run)
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(do_runs) for _ in range(threads - 1)]
+        do_runs()
+        for other in others:
+            other.result()
+    return join_scores([results[number] for number in range(len(runs))])

@@ -1,7 +1,7 @@
 """The two paths that a compiled model's texts can take, and the choice between them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +17,6 @@ from worker.core.kernel_index import NotIndexable
 from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.scorer import Classifier
 from worker.core.tfidf import Features, join_rows, plain_row
-
-Sizes = NDArray[np.int64]
 
 
 class Paths:
@@ -62,47 +60,60 @@ class Paths:
         reason = self._reason if self._supply is None else self._supply.reason()
         return {"path": "python", "path_reason": reason}
 
-    def raw(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> NDArray[Any]:
-        """Return what the classifier sees in texts first to last of a batch, shape (texts, raw_width)."""
-        engine = self.engine()
-        block = None if engine is None else self._encode(texts, sizes, first, last)
-        return (
-            self._plain(texts[first:last]) if engine is None or block is None else self._classifier.run(engine, block)
-        )
+    def raw(self, texts: Sequence[str]) -> list[NDArray[Any]]:
+        """Return what the classifier sees in each block of the texts, shapes (texts, raw_width)."""
+        return [
+            self._plain(part) if isinstance(part, list) else self._run(part) for part in self._parts(texts, small=False)
+        ]
 
-    def raw_arrow(self, texts: ArrowStrings, first: int, last: int) -> NDArray[Any]:
-        """Return as `raw` for an Arrow array."""
+    def raw_arrow(self, texts: ArrowStrings, first: int, last: int) -> list[NDArray[Any]]:
+        """Return as `raw` for one block of an Arrow array."""
+        block = kernel_texts.locate_arrow(texts, first, last)
+        if self.engine() is None or block.longest > at.MAX_TEXT_BYTES:
+            return self.raw(kernel_texts.decode(block))
+        return [self._run(block)]
+
+    def features(self, texts: Sequence[str]) -> list[Features]:
+        """Return the features of each block of the texts."""
+        return [self._features(part) for part in self._parts(texts, small=True)]
+
+    def _parts(self, texts: Sequence[str], *, small: bool) -> Iterator[Block | list[str]]:
+        """Cut texts into blocks for the kernel, and lists where it is not there or a text is too long for it.
+
+        Each chunk takes the path that there is when its turn comes. Small blocks bound what is made of one.
+        """
+        for start in range(0, len(texts), kernel_texts.CHUNK_TEXTS):
+            chunk = list(texts[start : start + kernel_texts.CHUNK_TEXTS])
+            engine = self.engine()
+            if engine is None:
+                yield chunk
+                continue
+            located = engine.locate(chunk)
+            whole = not small and located.longest <= at.MAX_TEXT_BYTES
+            for first, last in [(0, len(chunk))] if whole else located.cut():
+                block = located.part(first, last)
+                yield block if block.longest <= at.MAX_TEXT_BYTES else chunk[first:last]
+
+    def _run(self, block: Block) -> NDArray[Any]:
         engine = self.engine()
-        block = kernel_texts.encode_arrow(texts, first, last)
-        contextual = self._layout.terms.lowercase and kernel_texts.has_contextual(block)
-        if engine is None or contextual or block.longest > at.MAX_TEXT_BYTES:
-            decoded = kernel_texts.decode(block)
-            return self.raw(decoded, kernel_texts.measure(decoded), 0, len(decoded))
+        assert engine is not None  # there is a block only where there is one, and it stays
         return self._classifier.run(engine, block)
 
-    def features(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> Features:
-        """Return the features of texts first to last of a batch."""
+    def _features(self, part: Block | list[str]) -> Features:
         layout, engine = self._layout, self.engine()
-        block = None if engine is None else self._encode(texts, sizes, first, last)
-        if engine is None or block is None:
-            rows = [plain_row(layout.terms, layout.weighting, text) for text in texts[first:last]]
+        if isinstance(part, list):
+            rows = [plain_row(layout.terms, layout.weighting, text) for text in part]
             return join_rows(rows, len(layout.terms), layout.weighting.dtype)
-        indptr, indices, data = engine.transform(block)
+        assert engine is not None
+        indptr, indices, data = engine.transform(part)
         return Features(
             indptr=indptr,
             indices=indices,
             data=data.astype(layout.weighting.dtype, copy=False),
-            shape=(last - first, len(layout.terms)),
+            shape=(len(part), len(layout.terms)),
         )
 
-    def _encode(self, texts: Sequence[str], sizes: Sizes, first: int, last: int) -> Block | None:
-        """Return texts as the kernel reads them, None if one of them is too long for it."""
-        if last - first == 1 and sizes[first] > at.MAX_TEXT_BYTES:  # not even encoded: it may be of any size
-            return None
-        block = kernel_texts.encode(texts[first:last], sizes[first:last], lowercase=self._layout.terms.lowercase)
-        return block if block.longest <= at.MAX_TEXT_BYTES else None
-
-    def _plain(self, texts: Sequence[str]) -> NDArray[Any]:
+    def _plain(self, texts: list[str]) -> NDArray[Any]:
         classifier = self._classifier
         rows = [classifier.raw(*plain_row(self._layout.terms, self._layout.weighting, text)) for text in texts]
         return np.array(rows, dtype=classifier.raw_dtype).reshape(len(texts), classifier.raw_width)

@@ -1,7 +1,7 @@
 """The compiled kernel as the rest of the core sees it: machine code, loaded, with its entry points as functions.
 
 `worker/core/kernel_compile.py` makes the code once and `worker/kernel_cache.py` keeps it. Loading it needs llvmlite's
-linker only, not Numba. The entry points release the interpreter lock while they run.
+linker only, not Numba. The entry points release the interpreter lock while they run, all but `locate_texts`.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 _WORD = ctypes.c_int64
 _ADDRESS = ctypes.c_void_p
-_TEXTS = (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD, _WORD)
+_TEXTS = (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD)
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
     "insert_words": (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD),
@@ -18,6 +18,7 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
     "transform_texts": (*_TEXTS, _ADDRESS, _ADDRESS, _ADDRESS),
     "score_texts": (*_TEXTS, _ADDRESS),
     "walk_texts": (*_TEXTS, _ADDRESS),
+    "locate_texts": (ctypes.py_object, _WORD, _ADDRESS, _ADDRESS, _ADDRESS),
     "logistic": (_ADDRESS, _WORD, _ADDRESS),
 }
 """C parameters of each entry point; all return int64. `worker/core/kernel_source.py` says what they do."""
@@ -47,13 +48,15 @@ class Kernel:
         self.transform_texts: Final = self._entry("transform_texts")
         self.score_texts: Final = self._entry("score_texts")
         self.walk_texts: Final = self._entry("walk_texts")
+        self.locate_texts: Final = self._entry("locate_texts", make_type=ctypes.PYFUNCTYPE)
         self.logistic: Final = self._entry("logistic")
 
-    def _entry(self, name: str) -> EntryPoint:
+    def _entry(self, name: str, make_type: Callable[..., Any] = ctypes.CFUNCTYPE) -> EntryPoint:
         address = self._engine.get_function_address(name)
         if not address:
             raise RuntimeError(f"the kernel's code has no entry point {name}")
-        return ctypes.CFUNCTYPE(_WORD, *ENTRY_POINTS[name])(address)
+        entry_point: EntryPoint = make_type(_WORD, *ENTRY_POINTS[name])(address)
+        return entry_point
 
 
 class KernelSupply(Protocol):

@@ -13,11 +13,6 @@ from worker.core.kernel_layout import THEN_BLANK
 
 _PAGE: Final = 256
 _CODE_POINTS: Final = 0x110000
-CONTEXTUAL: Final = "\u03a3"
-"""The one character whose lower case depends on its neighbours: a capital sigma at a word's end becomes another letter.
-
-`str.lower` (`handle_capital_sigma` in CPython's `unicodeobject.c`) must see such a text as a whole.
-"""
 
 
 def is_word(character: str) -> bool:

@@ -12,7 +12,7 @@ from worker.core.kernel import EntryPoint, Kernel
 from worker.core.kernel_characters import characters
 from worker.core.kernel_index import Index, address_of, build_index
 from worker.core.kernel_memory import ScratchPool
-from worker.core.kernel_texts import Block
+from worker.core.kernel_texts import Block, locate
 from worker.core.text import Terms
 from worker.core.tfidf import Weighting
 
@@ -51,6 +51,10 @@ class Engine:
         self._exponential: Final = _address_of_exp()
         self.has_logistic: Final = self._exponential != 0
 
+    def locate(self, texts: list[str]) -> Block:
+        """Return the texts as blocks are made of; see `kernel_texts.locate`."""
+        return locate(self._kernel, texts)
+
     def set_linear(self, coefficients: NDArray[Any], sums_dtype: np.dtype[Any]) -> None:
         """Take the coefficients, shape (width, features), for `score`."""
         rows = np.empty((len(self._idf), 1 + len(coefficients)))  # one cache line for most features
@@ -82,7 +86,7 @@ class Engine:
     def transform(self, block: Block) -> CompressedRows:
         """Return indptr, indices and data of the block's rows."""
         indptr = np.zeros(len(block) + 1, dtype=np.int64)
-        text_bytes = int(block.offsets[-1] - block.offsets[0])
+        text_bytes = int((block.ends - block.starts).sum())
         limit = self._ngram_sizes * (text_bytes // 2 + len(block))  # a word has a byte and a space at least
         indices = np.empty(limit, dtype=np.int32)
         data = np.empty(limit, dtype=np.float64)
@@ -97,16 +101,16 @@ class Engine:
         return results
 
     def _run(self, entry_point: EntryPoint, block: Block, *results: int, last_stage: int = at.STAGE_ALL) -> None:
-        """Run an entry point over a block, filling in pages of characters as it asks for them."""
+        """Run an entry point over a block, helping with what it asks for."""
         scratch = self._pool.take(block.longest)
         scratch.block[at.LAST_STAGE] = last_stage
-        offsets, count, done = address_of(block.offsets), len(block), 0
+        starts, ends, count, done = address_of(block.starts), address_of(block.ends), len(block), 0
         while done < count:
-            done = entry_point(
-                self._address, scratch.address, block.source, offsets, done, count, block.readable, *results
-            )
-            if done < count:
-                self._characters.fill(int(scratch.block[at.MISSING_PAGE]))
+            done = entry_point(self._address, scratch.address, starts, ends, done, count, *results)
+            if done < count and scratch.block[at.NEEDED] == at.LOWER_CASE:
+                block.lower(done)
+            elif done < count:
+                self._characters.fill(int(scratch.block[at.NEEDED]))
         self._pool.give_back(scratch)
 
 

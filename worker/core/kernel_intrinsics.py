@@ -71,6 +71,8 @@ def _define(parameters: tuple[Any, ...], result: Any, emit: Callable[..., Any]) 
         return cast("Callable[..., Any]", intrinsic(lambda _context, _a: (signature, generate)))
     if len(parameters) == 2:  # noqa: PLR2004 - two parameters
         return cast("Callable[..., Any]", intrinsic(lambda _context, _a, _b: (signature, generate)))
+    if len(parameters) == 3:  # noqa: PLR2004 - three parameters
+        return cast("Callable[..., Any]", intrinsic(lambda _context, _a, _b, _c: (signature, generate)))
     return cast("Callable[..., Any]", intrinsic(lambda _context, _a, _b, _c, _d, _e: (signature, generate)))
 
 
@@ -136,6 +138,15 @@ def _emit_call(builder: Builder, function: Any, argument: Any) -> Any:  # noqa: 
     return builder.call(pointer, [argument])
 
 
+def _emit_word_call(builder: Builder, function: Any, left: Any, right: Any) -> Any:  # noqa: ANN401
+    pointer = builder.inttoptr(function, ir.FunctionType(_WORD, [_WORD, _WORD]).as_pointer())
+    return builder.call(pointer, [left, right])
+
+
+def _emit_address(builder: Builder, pointer: Any, index: Any) -> Any:  # noqa: ANN401
+    return builder.ptrtoint(builder.gep(pointer, [index], source_etype=_WORD), _WORD)
+
+
 _bytes = pointer_to(types.uint8)
 _words = pointer_to(types.int64)
 _int = types.int64
@@ -152,6 +163,10 @@ prefetch: Callable[[Pointer, int], None] = _define((_words, _int), types.none, _
 """prefetch(array, index): start to bring an element into the cache."""
 call_double: Callable[[int, float], float] = _define((_int, types.float64), types.float64, _emit_call)
 """call_double(address, argument): call a C function of one double."""
+call_words: Callable[[int, int, int], int] = _define((_int, _int, _int), _int, _emit_word_call)
+"""call_words(address, left, right): call a C function of two addresses or integers that returns one."""
+address_in: Callable[[Pointer, int], int] = _define((_words, _int), _int, _emit_address)
+"""address_in(array, index): the address of an element."""
 shift_right: Callable[[int, int], int] = _define(
     (_int, _int), _int, lambda builder, value, bits: builder.lshr(value, bits)
 )

@@ -19,7 +19,7 @@ SHORT_BYTES: Final = 8
 MAX_WORD_BYTES: Final = 255
 """The longest word that the index can hold: its length is kept in one byte."""
 PADDING: Final = 64
-"""Bytes that must be readable after the end of a text and of the index's word bytes."""
+"""Bytes that the kernel may read after the end of a text and of the index's word bytes."""
 SLACK: Final = 64
 """Elements by which lists are longer than needed, because positions are written several at a time."""
 MAX_TEXT_BYTES: Final = 190_000
@@ -51,7 +51,7 @@ MODEL_FIELDS: Final = 20
 
 # Positions in `scratch`.
 FOLDED: Final = 0  # address of uint8[2 * longest + 2 * PADDING]: the text folded, non-word characters blanked
-STAGED: Final = 1  # address of uint8[longest + PADDING]: a text that ends too near the end of its buffer
+STAGED: Final = 1  # address of uint8[2 * longest + 2 * PADDING]: a text that ends too near the end of a page
 STARTS: Final = 2  # addresses of uint32[words]
 ENDS: Final = 3
 KEYS: Final = 4  # address of int64[words]
@@ -66,7 +66,7 @@ OCCUPIED: Final = 12  # address of uint32[features / 64 + 1]: elements of `bits`
 COLUMNS: Final = 13  # address of uint32[3 * words]: feature columns, ascending
 WEIGHTS: Final = 14  # address of float64[3 * words]
 TERM_FREQUENCY: Final = 15  # address of float64[words + 1]: the weight of each number of occurrences
-MISSING_PAGE: Final = 16  # set by the kernel: the page of characters that it needs
+NEEDED: Final = 16  # set by the kernel when it stops early: LOWER_CASE, or the page of characters that it needs
 LAST_STAGE: Final = 17  # for measurements: stop after this stage
 SCRATCH_FIELDS: Final = 18
 
@@ -84,4 +84,5 @@ EMPTY: Final = -1
 FULL: Final = -1
 DUPLICATE: Final = -2
 TOO_LONG: Final = -3
-NEED_PAGE: Final = -1
+NEED_HELP: Final = -1
+LOWER_CASE: Final = -1

@@ -13,14 +13,18 @@ from worker.core import kernel_layout as at
 from worker.core.kernel_build_index import insert_ngrams, insert_words
 from worker.core.kernel_intrinsics import (
     Pointer,
+    address_in,
     as_float64,
     as_int64,
     as_uint8,
     as_uint32,
     call_double,
+    call_words,
     helper,
     inlined,
     pointer_to,
+    prefetch,
+    shift_right,
 )
 from worker.core.kernel_weights import (
     collect_columns,
@@ -32,19 +36,23 @@ from worker.core.kernel_weights import (
 )
 from worker.core.kernel_words import find_words, make_keys, split_text
 
-
-@helper
-def stage_text(scratch: Pointer, source: Pointer, start: int, end: int) -> None:
-    """Copy a text that ends near the end of its buffer, where 64 bytes after it may not be readable."""
-    staged = as_uint8(scratch[at.STAGED])
-    for position in range(end - start):
-        staged[position] = source[start + position]
+_PAGE_BITS: Final = 12  # 4,096 bytes; no supported machine has smaller pages
+_AHEAD: Final = 4  # texts
 
 
 @helper
-def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, end: int) -> int:
-    """Leave columns and weights of one text in scratch; return how many, or NEED_PAGE."""
-    words = split_text(model, scratch, source, start, end)
+def stage_text(scratch: Pointer, start: int, size: int) -> Pointer:
+    """Copy a text to where 64 bytes after it may be read; return the copy."""
+    staged, source = as_uint8(scratch[at.STAGED]), as_uint8(start)
+    for position in range(size):
+        staged[position] = source[position]
+    return staged
+
+
+@helper
+def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, size: int) -> int:
+    """Leave columns and weights of one text in scratch; return how many, or NEED_HELP."""
+    words = split_text(model, scratch, source, size)
     if words < 0:
         return words
     words = make_keys(model, scratch, words)
@@ -55,24 +63,33 @@ def weigh_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, en
     if scratch[at.LAST_STAGE] == at.STAGE_LOOKUP:
         return 0
     count_features(model, scratch, found)
-    size = collect_columns(model, scratch)
+    features = collect_columns(model, scratch)
     if model[at.SINGLE]:
-        weigh_single(model, scratch, size)
+        weigh_single(model, scratch, features)
     else:
-        weigh_double(model, scratch, size)
-    return size
+        weigh_double(model, scratch, features)
+    return features
 
 
 @inlined
-def weigh_number(  # noqa: PLR0917 - compiled code has positions only
-    model: Pointer, scratch: Pointer, source: Pointer, offsets: Pointer, number: int, readable: int
-) -> int:
-    """Weigh the text of a number in a buffer of which `readable` bytes may be read."""
-    start, end = offsets[number], offsets[number + 1]
-    if end + at.PADDING > readable:
-        stage_text(scratch, source, start, end)
-        return weigh_text(model, scratch, as_uint8(scratch[at.STAGED]), 0, end - start)
-    return weigh_text(model, scratch, source, start, end)
+def fetch_text(starts: Pointer, number: int, last: int) -> None:
+    """Bring the text some places later, or its first part, into the cache: strings lie anywhere in memory."""
+    later = as_int64(starts[min(number + _AHEAD, last - 1)])
+    prefetch(later, 0)
+    prefetch(later, 8)  # the next 64 bytes
+
+
+@inlined
+def weigh_number(model: Pointer, scratch: Pointer, starts: Pointer, ends: Pointer, number: int) -> int:
+    """Weigh the text of a number where it lies.
+
+    Up to 63 bytes after its end are read too (and not used), as the C library's `strlen` does: memory is readable page
+    by page, so what shares a page with a byte of the text is. A text that ends too near the end of a page is copied.
+    """
+    start, end = starts[number] + 0, ends[number] + 0
+    if shift_right(end - 1, _PAGE_BITS) != shift_right(end + at.PADDING, _PAGE_BITS):
+        return weigh_text(model, scratch, stage_text(scratch, start, end - start), end - start)
+    return weigh_text(model, scratch, as_uint8(start), end - start)
 
 
 @helper
@@ -123,23 +140,23 @@ def find_leaf(model: Pointer, scratch: Pointer, size: int) -> int:
 def transform_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
-    source: Pointer,
-    offsets: Pointer,
+    starts: Pointer,
+    ends: Pointer,
     first: int,
     last: int,
-    readable: int,
     indptr: Pointer,
     indices: Pointer,
     data: Pointer,
 ) -> int:
     """Write the rows of texts first to last; return the number of the first text not done.
 
-    Texts lie in `source` at `offsets`. A result below `last` means that the page of characters in
-    `scratch[MISSING_PAGE]` is needed; the caller fills it in and calls again from there. indptr[first] must be set.
+    `starts` and `ends` hold addresses. A result below `last` means that the caller must do what `scratch[NEEDED]` says
+    and call again from there. indptr[first] must be set.
     """
     columns, weights = as_uint32(scratch[at.COLUMNS]), as_float64(scratch[at.WEIGHTS])
     for number in range(first, last):
-        size = weigh_number(model, scratch, source, offsets, number, readable)
+        fetch_text(starts, number, last)
+        size = weigh_number(model, scratch, starts, ends, number)
         if size < 0:
             return number
         begin = indptr[number]
@@ -153,16 +170,16 @@ def transform_texts(  # noqa: PLR0917 - compiled code has positions only
 def score_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
-    source: Pointer,
-    offsets: Pointer,
+    starts: Pointer,
+    ends: Pointer,
     first: int,
     last: int,
-    readable: int,
     results: Pointer,
 ) -> int:
     """Write the decision sums of each text (float64[texts, WIDTH]); as `transform_texts` otherwise."""
     for number in range(first, last):
-        size = weigh_number(model, scratch, source, offsets, number, readable)
+        fetch_text(starts, number, last)
+        size = weigh_number(model, scratch, starts, ends, number)
         if size < 0:
             return number
         if scratch[at.LAST_STAGE] == at.STAGE_ALL:
@@ -173,16 +190,16 @@ def score_texts(  # noqa: PLR0917 - compiled code has positions only
 def walk_texts(  # noqa: PLR0917 - compiled code has positions only
     model: Pointer,
     scratch: Pointer,
-    source: Pointer,
-    offsets: Pointer,
+    starts: Pointer,
+    ends: Pointer,
     first: int,
     last: int,
-    readable: int,
     results: Pointer,
 ) -> int:
     """Write the leaf of each text (int64[texts]); as `transform_texts` otherwise."""
     for number in range(first, last):
-        size = weigh_number(model, scratch, source, offsets, number, readable)
+        fetch_text(starts, number, last)
+        size = weigh_number(model, scratch, starts, ends, number)
         if size < 0:
             return number
         results[number] = find_leaf(model, scratch, size)
@@ -196,9 +213,26 @@ def logistic(values: Pointer, count: int, exponential: int) -> int:
     return count
 
 
+def locate_texts(texts: int, count: int, functions: Pointer, starts: Pointer, ends: Pointer) -> int:
+    """Write where the UTF-8 of each `str` of a list starts and ends; needs the interpreter lock.
+
+    `functions` holds the addresses of PyList_GetItem and PyUnicode_AsUTF8AndSize, both of Python's stable interface.
+    Returns how many texts come before the first that has no UTF-8, whose exception is then set.
+    """
+    list_item, as_utf8 = functions[0] + 0, functions[1] + 0
+    for number in range(count):
+        size = address_in(ends, number)
+        start = call_words(as_utf8, call_words(list_item, texts, number), size)
+        if start == 0:
+            return number
+        starts[number] = start
+        ends[number] += start
+    return count
+
+
 _int = types.int64
 _ints = pointer_to(types.int64)
-_texts = (_ints, _ints, pointer_to(types.uint8), _ints, _int, _int, _int)
+_texts = (_ints, _ints, _ints, _ints, _int, _int)
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
     "insert_words": (insert_words, _int(_ints, _ints, _ints, _ints, _int, _int)),
@@ -209,6 +243,7 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "score_texts": (score_texts, _int(*_texts, pointer_to(types.float64))),
     "walk_texts": (walk_texts, _int(*_texts, _ints)),
+    "locate_texts": (locate_texts, _int(_int, _int, _ints, _ints, _ints)),
     "logistic": (logistic, _int(pointer_to(types.float64), _int, _int)),
 }
 """Name, function and C signature of each."""

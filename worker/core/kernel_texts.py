@@ -1,29 +1,27 @@
-"""Texts as the kernel reads them: UTF-8 bytes one after the other, and where each starts.
+"""Texts as the kernel reads them: where the UTF-8 bytes of each start and end.
 
-Lists of `str` are encoded a block at a time, so memory is bounded whatever the batch; Arrow's string arrays are such
-bytes already and are read in place.
+The bytes of Arrow's string arrays and of most Python strings are read where they lie: the interpreter keeps ASCII as
+UTF-8, and makes the UTF-8 of any other string once, which then stays with the string as long as that lives.
 """
 
 import ctypes
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core import kernel_layout as at
-from worker.core.kernel_characters import CONTEXTUAL
+from worker.core.kernel import Kernel
+from worker.core.kernel_index import address_of
 
 BLOCK_SIZE: Final = 128 * 1024
-"""A block ends before it holds more characters (of Arrow: bytes) than this: some hundred long reviews, in a cache."""
+"""A block ends before it holds more bytes than this: some hundred long reviews."""
 
-BLOCK_TEXTS: Final = 4096
-"""A block ends at this many texts, however short."""
+CHUNK_TEXTS: Final = 2048
+"""A block ends at this many texts, however short: the kernel still finds in a cache what locating them has read."""
 
-_PADDING: Final = " " * at.PADDING
-_CONTEXTUAL_BYTES: Final = CONTEXTUAL.encode()
+Positions = NDArray[np.int64]
 
 
 class ArrowStrings(Protocol):
@@ -41,90 +39,95 @@ class ArrowStrings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Encoded texts. Text i is bytes offsets[i] to offsets[i + 1] from `source`; `readable` bytes may be read.
+    """Texts in memory, each from one address up to another. For one thread. `owners` keep the memory alive."""
 
-    `source` is bytes or an address; `owner` keeps the memory of an address alive.
-    """
-
-    source: bytes | int
-    offsets: NDArray[np.int64]
-    readable: int
-    longest: int
-    owner: object = None
+    starts: Positions
+    ends: Positions
+    owners: list[object]
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.starts)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest text."""
+        return int((self.ends - self.starts).max(initial=0))
+
+    def part(self, first: int, last: int) -> "Block":
+        """Return texts first to last."""
+        return Block(self.starts[first:last], self.ends[first:last], self.owners)
+
+    def lower(self, number: int) -> None:
+        """Put a text's lower case in its place. What is no UTF-8 becomes U+FFFD, no word character either."""
+        start, end = int(self.starts[number]), int(self.ends[number])
+        text = ctypes.string_at(start, end - start).decode(errors="replace").lower()
+        content = np.frombuffer(text.encode(), dtype=np.uint8)
+        self.owners.append(content)
+        self.starts[number] = address_of(content)
+        self.ends[number] = address_of(content) + len(content)
+
+    def cut(self) -> list[tuple[int, int]]:
+        """Return where blocks of BLOCK_SIZE begin and end."""
+        offsets = np.zeros(len(self) + 1, dtype=np.int64)
+        np.add.accumulate(self.ends - self.starts, out=offsets[1:])
+        return _cut(offsets)
 
 
-def measure(texts: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of characters of each text."""
-    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+def locate(kernel: Kernel, texts: list[str]) -> Block:
+    """Find the UTF-8 of each text. Raises TypeError for what is no string.
 
-
-def slices(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Cut a batch, given the size of each text, into blocks: first text and the one after the last."""
-    return _cut(_accumulate(sizes))
-
-
-def encode(texts: Sequence[str], sizes: NDArray[np.int64], *, lowercase: bool) -> Block:
-    """Encode one block, given the number of characters of each text.
-
-    Most texts are ASCII: the few others become strings of as many characters as they have bytes, so that all can be
-    joined and encoded at once. Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
+    The list must not change while the block is used.
     """
-    ascii_flags = list(map(str.isascii, texts))
-    others = ascii_flags.count(False)
-    if others:
-        texts, sizes, number = list(texts), sizes.copy(), -1
-        for _ in range(others):
-            number = ascii_flags.index(False, number + 1)  # a loop over all texts would cost more than the encoding
-            texts[number] = _as_bytes(texts[number], lowercase=lowercase)
-            sizes[number] = len(texts[number])
-    source = "".join([*texts, _PADDING]).encode("latin-1")
-    return Block(source, _accumulate(sizes), len(source), int(sizes.max(initial=0)))
+    functions = _interpreter_functions()
+    if functions is None:
+        return _encode(texts)
+    starts, ends = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
+    try:
+        kernel.locate_texts(texts, len(texts), address_of(functions), address_of(starts), address_of(ends))
+    except UnicodeEncodeError:  # a lone surrogate
+        return _encode(texts)
+    return Block(starts, ends, [texts])
 
 
-def _as_bytes(text: str, *, lowercase: bool) -> str:
-    """Return a string whose characters are the bytes of a text's UTF-8.
+def _encode(texts: list[str]) -> Block:
+    """Return copies of the texts' UTF-8: where it cannot be had in place.
 
-    A text with a capital sigma is lower-cased here; `str.lower` is idempotent, so the kernel's doing it again is none.
+    Lone surrogates pass as three bytes each; they are no word characters, here as in `re`.
     """
-    lowered = text.lower() if lowercase and CONTEXTUAL in text else text
-    return lowered.encode("utf-8", "surrogatepass").decode("latin-1")
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    source = np.frombuffer(b"".join([*encoded, b" "]), dtype=np.uint8)
+    offsets = np.cumsum([0, *map(len, encoded)]) + address_of(source)
+    return Block(offsets[:-1], offsets[1:].copy(), [source])
+
+
+@cache
+def _interpreter_functions() -> NDArray[np.int64] | None:
+    """Return the addresses that `locate_texts` wants; None where there are none (another interpreter than CPython)."""
+    try:
+        functions = (ctypes.pythonapi.PyList_GetItem, ctypes.pythonapi.PyUnicode_AsUTF8AndSize)
+    except AttributeError:
+        return None
+    return np.array([ctypes.cast(function, ctypes.c_void_p).value for function in functions], dtype=np.int64)
 
 
 def arrow_slices(strings: ArrowStrings) -> list[tuple[int, int]]:
-    """Cut an Arrow array into blocks as `slices` does a list. Raises ValueError for another type and for nulls."""
+    """Cut an Arrow array into blocks. Raises ValueError for another type and for nulls."""
     return _cut(_arrow_offsets(strings))
 
 
-def encode_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
-    """Return texts first to last of an Arrow array, without copying their bytes."""
+def locate_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
+    """Find the bytes of texts first to last of an Arrow array."""
     offsets = _arrow_offsets(strings)[first : last + 1].astype(np.int64)
-    longest = int(np.diff(offsets).max(initial=0))
     data = strings.buffers()[2]
-    if data is None:  # every text is empty
-        return Block(_PADDING.encode("ascii"), offsets, at.PADDING, longest)
-    return Block(data.address, offsets, data.size, longest, owner=strings)
-
-
-def has_contextual(block: Block) -> bool:
-    """Say whether a block holds a capital sigma, which the kernel cannot lower."""
-    content = _content(block)
-    return _CONTEXTUAL_BYTES[0] in content and _CONTEXTUAL_BYTES in content  # one byte is found ten times as fast
+    if data is not None:  # else every text is empty
+        offsets += data.address
+    return Block(offsets[:-1], offsets[1:].copy(), [strings])
 
 
 def decode(block: Block) -> list[str]:
     """Return the texts of a block of UTF-8. Raises UnicodeDecodeError."""
-    content, ends = _content(block), (block.offsets - block.offsets[0]).tolist()
-    return [content[start:end].decode() for start, end in itertools.pairwise(ends)]
-
-
-def _accumulate(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return offsets from sizes: n + 1 for n."""
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.add.accumulate(sizes, out=offsets[1:])
-    return offsets
+    positions = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
+    return [ctypes.string_at(start, end - start).decode() for start, end in positions]
 
 
 def _cut(offsets: NDArray[Any]) -> list[tuple[int, int]]:
@@ -132,18 +135,10 @@ def _cut(offsets: NDArray[Any]) -> list[tuple[int, int]]:
     blocks, first, count = [], 0, len(offsets) - 1
     while first < count:
         end = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_SIZE, side="right")) - 1
-        last = min(max(end, first + 1), count, first + BLOCK_TEXTS)
+        last = min(max(end, first + 1), count, first + CHUNK_TEXTS)
         blocks.append((first, last))
         first = last
     return blocks
-
-
-def _content(block: Block) -> bytes:
-    """Return a copy of the block's bytes."""
-    start, end = int(block.offsets[0]), int(block.offsets[-1])
-    if isinstance(block.source, bytes):
-        return block.source[start:end]
-    return ctypes.string_at(block.source + start, end - start)
 
 
 def _arrow_offsets(strings: ArrowStrings) -> NDArray[Any]:

@@ -27,6 +27,11 @@ from worker.core.kernel_lookup import spread, word_key, word_node
 _LANES = 64
 _BLANK = 0x20
 _LAST_CODE_POINT = 0x10FFFF
+_CAPITAL_SIGMA = 0x03A3
+"""The one character whose lower case depends on its neighbours: at a word's end it becomes another letter.
+
+`str.lower` (`handle_capital_sigma` in CPython's `unicodeobject.c`) must see such a text as a whole.
+"""
 
 
 @inlined
@@ -57,11 +62,11 @@ def valid_lanes(size: int) -> int:
 
 
 @inlined
-def is_ascii(source: Pointer, start: int, end: int) -> bool:
+def is_ascii(source: Pointer, size: int) -> bool:
     """Say whether a text has only bytes below 128."""
-    position = start
-    while position < end:
-        if high64(source, position) & valid_lanes(end - position):
+    position = 0
+    while position < size:
+        if high64(source, position) & valid_lanes(size - position):
             return False
         position += _LANES
     return True
@@ -69,12 +74,12 @@ def is_ascii(source: Pointer, start: int, end: int) -> bool:
 
 @helper
 def split_ascii(  # noqa: PLR0917 - compiled code has positions only
-    source: Pointer, start: int, size: int, case_bit: int, folded: Pointer, starts: Pointer, ends: Pointer
+    source: Pointer, size: int, case_bit: int, folded: Pointer, starts: Pointer, ends: Pointer
 ) -> int:
     """Fold an ASCII text and write where its words start and end; return how many there are."""
     carry = words = closed = done = 0
     while done < size:
-        mask = fold64(source, start + done, folded, done, case_bit) & valid_lanes(size - done)
+        mask = fold64(source, done, folded, done, case_bit) & valid_lanes(size - done)
         before = (mask << 1) | carry
         words = append_positions(starts, words, mask & ~before, done)
         closed = append_positions(ends, closed, before & ~mask, done)
@@ -158,13 +163,12 @@ def put_character(target: Pointer, position: int, entry: int) -> int:
 
 
 @helper
-def fold_unicode(model: Pointer, scratch: Pointer, source: Pointer, start: int, end: int) -> int:
-    """Fold a text with other than ASCII characters; return the folded size, or NEED_PAGE."""
+def fold_unicode(model: Pointer, scratch: Pointer, source: Pointer, end: int) -> int:
+    """Fold a text with other than ASCII characters; return the folded size, or NEED_HELP."""
     folded = as_uint8(scratch[at.FOLDED])
     ready = as_uint8(model[at.PAGE_READY])
     characters = as_uint32(model[at.CHARACTERS])
-    position = start
-    size = 0
+    position = size = 0
     while position < end:
         fold64(source, position, folded, size, model[at.CASE_BIT])
         high = high64(source, position) & valid_lanes(end - position)
@@ -177,24 +181,27 @@ def fold_unicode(model: Pointer, scratch: Pointer, source: Pointer, start: int, 
             if code_point > _LAST_CODE_POINT:
                 code_point = 0
             if ready[code_point >> 8] == 0:
-                scratch[at.MISSING_PAGE] = code_point >> 8
-                return at.NEED_PAGE
+                scratch[at.NEEDED] = code_point >> 8
+                return at.NEED_HELP
+            if code_point == _CAPITAL_SIGMA and model[at.CASE_BIT]:
+                scratch[at.NEEDED] = at.LOWER_CASE
+                return at.NEED_HELP
             size = put_character(folded, size, characters[code_point])
             position += length
     return size
 
 
 @inlined
-def split_text(model: Pointer, scratch: Pointer, source: Pointer, start: int, end: int) -> int:
-    """Fold a text and find its words, some of them too short yet; return how many, or NEED_PAGE."""
+def split_text(model: Pointer, scratch: Pointer, source: Pointer, size: int) -> int:
+    """Fold a text and find its words, some of them too short yet; return how many, or NEED_HELP."""
     starts, ends = as_uint32(scratch[at.STARTS]), as_uint32(scratch[at.ENDS])
     folded = as_uint8(scratch[at.FOLDED])
-    if is_ascii(source, start, end):
-        return split_ascii(source, start, end - start, model[at.CASE_BIT], folded, starts, ends)
-    size = fold_unicode(model, scratch, source, start, end)
-    if size < 0:
-        return size
-    return split_folded(folded, size, starts, ends)
+    if is_ascii(source, size):
+        return split_ascii(source, size, model[at.CASE_BIT], folded, starts, ends)
+    folded_size = fold_unicode(model, scratch, source, size)
+    if folded_size < 0:
+        return folded_size
+    return split_folded(folded, folded_size, starts, ends)
 
 
 @helper

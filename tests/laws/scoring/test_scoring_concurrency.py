@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 
@@ -23,9 +24,12 @@ def many_texts(corpus: Sequence[str]) -> list[str]:
     return [" ".join(generator.choices(corpus, k=generator.randrange(1, 40))) for _ in range(1500)]
 
 
-def test_threads_change_nothing(corpus: tuple[str, ...], with_classifier: MakePipeline, make_model: MakeModel) -> None:
+@pytest.mark.parametrize("count", [2, 900, 4500])
+def test_threads_change_nothing(
+    count: int, corpus: tuple[str, ...], with_classifier: MakePipeline, make_model: MakeModel
+) -> None:
     model = make_model(with_classifier(TfidfVectorizer(ngram_range=(1, 3)), corpus))
-    texts = many_texts(corpus)
+    texts = ([text[:200] for text in many_texts(corpus)] * 3)[:count]
     expected = model.score(texts)
     assert expected.decisions is not None
     with ThreadPoolExecutor(4) as pool:
@@ -55,9 +59,9 @@ def test_the_path_changes_between_blocks_and_the_scores_do_not(
     data = pack(compile_pipeline(with_classifier(TfidfVectorizer(ngram_range=(1, 2)), corpus)))
     ready = kernel.now()
     assert ready is not None
-    model = unpack(data, kernel=LateSupply(ready, questions=4))
+    model = unpack(data, kernel=LateSupply(ready, questions=3))
     assert model.describe()["path_reason"] == "it is on its way"
-    texts = many_texts(corpus)
+    texts = many_texts(corpus)[:900] * 5  # several blocks
     mixed, plain = model.score(texts), unpack(data).score(texts)
     assert model.describe()["path"] == "kernel"
     assert mixed.probabilities is not None
