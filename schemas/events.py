@@ -59,15 +59,25 @@ def upload_from_notification(attributes: Mapping[str, str]) -> Upload | None:
     """Return the upload that a bucket notification announces, None for other events; raises InvalidInput."""
     if attributes.get("eventType") != FINALIZE:
         return None
-    return _upload(
+    return checked_upload(
         attributes.get("bucketId", ""), attributes.get("objectId", ""), attributes.get("objectGeneration", "")
     )
+
+
+def notification_attributes(upload: Upload) -> dict[str, str]:
+    """Return those attributes of the notification of an upload that are read here."""
+    return {
+        "eventType": FINALIZE,
+        "bucketId": upload.bucket,
+        "objectId": upload.name,
+        "objectGeneration": str(upload.generation),
+    }
 
 
 def upload_from_cloud_event(data: bytes) -> Upload:
     """Return the upload in the data of a storage `finalized` CloudEvent; raises InvalidInput."""
     resource = decode(data, _Resource, max_bytes=_MAX_EVENT_BYTES)
-    return _upload(resource.bucket, resource.name, str(resource.generation))
+    return checked_upload(resource.bucket, resource.name, str(resource.generation))
 
 
 def decode_push(data: bytes) -> MessagePublished:
@@ -75,8 +85,11 @@ def decode_push(data: bytes) -> MessagePublished:
     return decode(data, MessagePublished, max_bytes=2 * MAX_REQUEST_BYTES)
 
 
-def _upload(bucket: str, name: str, generation: str) -> Upload:
-    """Names of events are hostile until checked: they become parts of object names and log lines."""
+def checked_upload(bucket: str, name: str, generation: str) -> Upload:
+    """Return the upload that a message names; raises InvalidInput.
+
+    Names in messages are hostile until checked: they become parts of object names and log lines.
+    """
     if not bucket or not name or len(name.encode(errors="replace")) > _MAX_NAME_BYTES or not name.isprintable():
         raise InvalidInput("invalid_event", "The storage event names no usable bucket and object. Send it unchanged.")
     if not (generation.isascii() and generation.isdigit() and 0 < len(generation) <= 19):  # noqa: PLR2004 - int64

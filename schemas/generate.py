@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas import jobs, models, outcomes, replays, requests, sealed
+from schemas import jobs, models, outcomes, ranges, replays, requests, sealed
 
 FOLDER = Path(__file__).parent / "v1"
 
@@ -24,6 +24,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "job_manifest": jobs.JobManifest,
     "job_attempt": jobs.JobAttempt,
     "job_attempt_end": jobs.AttemptEnd,
+    "job_range_task": ranges.RangeTask,
+    "job_range_plan": ranges.RangePlan,
+    "job_range": ranges.RangeRecord,
     "job_replay": replays.ReplaySummary,
     "job_completion": jobs.Completion,
     "sealed_partition": sealed.SealedPartition,

@@ -92,6 +92,9 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What held-out rows looked like under the model, for the report; null where it is not known."""
     row_models: list[PinnedModel] | msgspec.UnsetType = msgspec.UNSET
     """The models that rows may name, where the dialect has a `model_column`; `model` is that of rows that name none."""
+    range_bytes: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
+    """How long the ranges of the file are that workers can share: each ends before the first row that starts so many
+    bytes after its own start. Left out for a file that is worked on as a whole."""
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

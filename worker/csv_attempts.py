@@ -16,6 +16,7 @@ from worker.core.vain_attempts import PastAttempt, why_vain
 from worker.csv_parts import JSON_TYPE, read_document
 
 _RECORD = re.compile(r".*/(\d{6,})\.json")
+_PART = re.compile(r".*/parts/\d{6,}\.json")
 _END = re.compile(r".*/(\d{6,})\.end\.json")
 
 
@@ -23,8 +24,15 @@ class JobStopping(TransientError):  # noqa: N818 - a fact
     """The worker was told to stop: another one goes on with the job."""
 
 
+class HandedOver(Exception):  # noqa: N818 - a fact
+    """The job's ranges were handed to all workers as messages: this attempt is over, and nothing has failed."""
+
+
 class Attempts:
-    """The attempts at one job, `jobs/<id>/attempts/…`; create-only. Methods block; raises TransientError."""
+    """The attempts at one job, `jobs/<id>/attempts/…`; create-only. Methods block; raises TransientError.
+
+    Those at one range of a job have the range's folder in place of the job's id (see `range_folder`).
+    """
 
     def __init__(self, results: Objects, job: str) -> None:
         self._results = results
@@ -47,7 +55,9 @@ class Attempts:
         begun = {int(match[1]): info for info in infos if (match := _RECORD.fullmatch(info.name))}
         ended = {int(match[1]) for info in infos if (match := _END.fullmatch(info.name))}
         parts = sum(
-            _RECORD.fullmatch(info.name) is not None for info in self._results.listing(job_object(self._job, "parts/"))
+            _PART.fullmatch(info.name) is not None
+            for folder in ("parts/", "ranges/")
+            for info in self._results.listing(job_object(self._job, folder))
         )
         number, token = max(begun, default=0) + 1, uuid.uuid4().hex
         while True:
@@ -70,9 +80,9 @@ class Attempts:
 
     def _end(self, number: int, error: Exception) -> None:
         # Text of errors that are not ours could repeat what a row says.
-        ours = isinstance(error, (TransientError, CloudSetupError, ContentConflict))
+        ours = isinstance(error, (TransientError, CloudSetupError, ContentConflict, HandedOver))
         reason = str(error) if ours else f"a fault in the worker ({type(error).__name__}); its log says more"
-        vain = not isinstance(error, (JobStopping, CloudSetupError))
+        vain = not isinstance(error, (JobStopping, CloudSetupError, HandedOver))
         record = encode(AttemptEnd(attempt=number, reason=reason, vain=vain))
         put_once(self._results, self._name(f"{number:06d}.end.json"), record, content_type=JSON_TYPE)
 

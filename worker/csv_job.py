@@ -7,7 +7,7 @@ finds the finished parts, and the result is the same to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,18 +16,23 @@ from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest, JobSpec, PartRecord, Source
+from schemas.ranges import RangeTask
 from worker.core.csv_output import PartContent
 from worker.core.in_order import run_in_order
 from worker.core.job_options import job_options
-from worker.core.naming import job_id, job_object
+from worker.core.naming import job_id
 from worker.core.output_options import output_options
+from worker.core.range_places import range_size
 from worker.core.row_models import model_place
 from worker.csv_attempts import Attempts, JobStopping
 from worker.csv_cost import Meter, MeteredObjects
+from worker.csv_finish import announce, finish_job, reason_of, too_many
 from worker.csv_model import JobModel, Models
-from worker.csv_parts import MANIFEST, JobStore, Totals
+from worker.csv_parts import JobStore, Totals
+from worker.csv_ranges import RangeWork
 from worker.csv_reading import PartReader, UnscoredPart
 from worker.csv_scoring import PartScorer
+from worker.csv_share import share_ranges
 from worker.csv_source import UploadedFile
 
 
@@ -47,6 +52,8 @@ class JobRules:
     chunk_rows: int
     max_rejections: float
     threads: int = 1
+    range_bytes: int = 0
+    """A larger file is worked on in ranges of about so many bytes, which workers can share; 0 for none."""
 
 
 def run_job(
@@ -58,6 +65,7 @@ def run_job(
     clock: Callable[[], float],
     stopping: Callable[[], bool] = lambda: False,
     moved: Callable[[], object] = lambda: None,
+    publish_ranges: Callable[[Sequence[RangeTask]], object] | None = None,
 ) -> JobManifest:
     """Score an uploaded file, store what became of every row, and say so; return the job's manifest.
 
@@ -66,15 +74,23 @@ def run_job(
     in a manifest of state `failed`. Blocks; raises TransientError and ModelUnavailable where trying again later can
     help, ContentConflict where stored objects are not this job's. `clock` gives monotonic seconds. A job that is
     `stopping` raises TransientError before its next part. `moved` is called with every storage operation, to show that
-    the job does not hang.
+    the job does not hang. With `publish_ranges`, a file that is large enough is not scored here: its ranges are handed
+    to all workers, and HandedOver is raised; see `run_range`.
     """
     job = job_id(upload.bucket, upload.name, upload.generation)
     manifest = (
         JobStore(places.results, job).manifest()
-        or _Job(job, upload, places, rules, meter=Meter(clock, moved), stopping=stopping).run()
+        or _Job(
+            job,
+            upload,
+            places,
+            rules,
+            meter=Meter(clock, moved),
+            stopping=stopping,
+            publish_ranges=publish_ranges,
+        ).run()
     )
-    name = f"{places.results.uri.rstrip('/')}/{job_object(job, MANIFEST)}"
-    publish_completion(Completion(job=job, manifest=name, state=manifest.state, counts=manifest.counts))
+    announce(places.results, manifest, publish_completion)
     return manifest
 
 
@@ -90,13 +106,15 @@ class _Job:
         *,
         meter: Meter,
         stopping: Callable[[], bool],
+        publish_ranges: Callable[[Sequence[RangeTask]], object] | None,
     ) -> None:
         self._stopping = stopping
+        self._publish_ranges = publish_ranges
         self._meter = meter
         self._rules = rules
         self._model = JobModel(places.models)
         self._name = upload.name
-        results = MeteredObjects(places.results, meter)
+        self._results = results = MeteredObjects(places.results, meter)
         self._attempts = Attempts(results, job)
         self._given_up: str | None = None
         self._store = JobStore(results, job)
@@ -112,10 +130,13 @@ class _Job:
             try:
                 self._spec = spec = self._store.spec() or self._store.settle_spec(self._new_spec())
                 self._source = spec.source
-                self._work(spec)
+                if spec.range_bytes is msgspec.UNSET:
+                    self._work(spec)
+                else:
+                    self._totals, reason = self._work_on_ranges(spec)
             except InvalidInput as error:
-                reason = f"{error.code}: {error.reason}"
-            return self._finish(reason)
+                reason = reason_of(error)
+            return finish_job(self._store, self._spec, self._totals, reason, source=self._source, meter=self._meter)
 
     def _go_on(self) -> None:
         """Raise where nothing more may be begun: InvalidInput for a job without progress, JobStopping."""
@@ -150,6 +171,7 @@ class _Job:
             # A profile is of one model; what the report would compare with it is not.
             profile=None if names_models else model.profile,
             row_models=self._model.choose_for_rows(model) if names_models else msgspec.UNSET,
+            range_bytes=range_size(self._rules.range_bytes, info.size, options.dialect),
         )
 
     def _work(self, spec: JobSpec) -> None:
@@ -157,6 +179,15 @@ class _Job:
         reader = PartReader(spec, self._store, self._file, model=self._model, meter=self._meter)
         scorer = PartScorer(self._meter, threads=self._rules.threads)
         run_in_order(reader.steps(self._go_on), scorer.score, self._settle)
+
+    def _work_on_ranges(self, spec: JobSpec) -> tuple[Totals, str | None]:
+        """Hand the ranges to all workers (raises HandedOver), or go through them one after the other."""
+        ranges = RangeWork(
+            spec, self._results, self._file, model=self._model, meter=self._meter, threads=self._rules.threads
+        )
+        if self._publish_ranges is not None and self._given_up is None:
+            share_ranges(spec, ranges.store, self._file, publish=self._publish_ranges, go_on=self._go_on)
+        return ranges.run_all(self._go_on)
 
     def _settle(self, step: PartRecord | UnscoredPart, content: PartContent | None) -> None:
         """Store a part that was made, and add it to the totals. Runs on the storing thread, in order of the parts."""
@@ -169,39 +200,4 @@ class _Job:
                 record = self._store.write_part(step.number, content, place=step.place, last=step.last)
         self._totals.add(record)
         if self._totals.exceeds(self._spec.max_rejections):
-            raise _too_many(self._spec, self._totals)
-
-    def _finish(self, reason: str | None) -> JobManifest:
-        """Join the parts and store the manifest; a failed job keeps what was done."""
-        totals = self._totals
-        with self._meter.phase("compose"):
-            objects = self._store.compose(totals.objects) if totals.objects else []
-        if self._spec is not None and objects:
-            with self._meter.phase("report"):
-                objects.append(self._store.write_report(totals.summary(self._spec, reason)))
-        return self._store.settle_manifest(
-            JobManifest(
-                job=self._store.job,
-                state="done" if reason is None else "failed",
-                source=self._source,
-                model=self._spec.model if self._spec else None,
-                version=self._spec.version if self._spec else None,
-                counts=totals.counts(),
-                labels=dict(totals.labels),
-                codes=dict(totals.codes),
-                objects=objects,
-                timings=self._meter.timings(),
-                cost=self._meter.cost(),
-                reason=reason,
-                models=totals.shares(self._spec) if self._spec else [],
-            )
-        )
-
-
-def _too_many(spec: JobSpec, totals: Totals) -> InvalidInput:
-    causes = ", ".join(f"{code} {count:,}" for code, count in totals.codes.most_common(3))
-    return InvalidInput(
-        "too_many_rejections",
-        f"{totals.rejections:,} of the {totals.rows:,} rows read were rejected ({causes}), and the limit is "
-        f"{spec.max_rejections:g}. See rejections.jsonl; mend the file or its options and upload it again.",
-    )
+            raise too_many(self._spec, self._totals)

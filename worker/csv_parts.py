@@ -174,15 +174,19 @@ class JobStore:
         return read_document(self._results, name, kind)
 
     def _first(self, name: str, value: T, kind: type[T]) -> T:
-        """Write a document unless there is one; return the one that is there."""
-        try:
-            self._results.put(name, encode(value), content_type=JSON_TYPE, if_generation=0)
-        except PreconditionFailed:
-            stored = self._read(name, kind)
-            if stored is None:
-                raise
-            return stored
-        return value
+        return first_document(self._results, name, value, kind)
+
+
+def first_document(results: Objects, name: str, value: T, kind: type[T]) -> T:
+    """Write a document unless there is one; return the one that is there. Raises ContentConflict as `read_document`."""
+    try:
+        results.put(name, encode(value), content_type=JSON_TYPE, if_generation=0)
+    except PreconditionFailed:
+        stored = read_document(results, name, kind)
+        if stored is None:
+            raise
+        return stored
+    return value
 
 
 def read_document(results: Objects, name: str, kind: type[T]) -> T | None:

@@ -34,8 +34,17 @@ class UnscoredPart:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A range of the file that is read: from a place to before the first row that starts at a byte."""
+
+    number: int
+    start: Place
+    before_byte: int
+
+
 class PartReader:
-    """Reads the parts of one job, in order. Blocks. For one thread."""
+    """Reads the parts of one job, or of a stretch of its file, in order. Blocks. For one thread."""
 
     def __init__(
         self,
@@ -45,25 +54,29 @@ class PartReader:
         *,
         model: JobModel,
         meter: Meter,
+        stretch: Stretch | None = None,
     ) -> None:
         self._spec = spec
         self._store = store
         self._file = file
         self._model = model
         self._meter = meter
+        self._start = stretch.start if stretch else first_place(spec.header)
+        self._before_byte = stretch.before_byte if stretch else None
+        self._is_first = stretch is None or stretch.number == 0
 
     def steps(self, go_on: Callable[[], object]) -> Iterator[PartRecord | UnscoredPart]:
         """Yield each part in order: the record of a finished one, the rows of another.
 
         `go_on` is called before a part is read, and raises where none may be begun.
         """
-        place, number, rows = first_place(self._spec.header), 0, None
+        place, number, rows = self._start, 0, None
         last = False
         while not last:
             record = self._store.part(number)
             if record is None:
                 go_on()
-                rows = rows or self._file.rows(self._spec, place)
+                rows = rows or self._file.rows(self._spec, place, before_byte=self._before_byte)
                 part = self._read_part(number, rows)
                 place, last = part.place, part.last
                 yield part
@@ -75,15 +88,16 @@ class PartReader:
 
     def _read_part(self, number: int, rows: RowCursor) -> UnscoredPart:
         model, row_models = self._model.of(self._spec), self._model.of_rows(self._spec)
+        with_header = self._is_first and number == 0
         builder: PartBuilder | MixedPartBuilder
         if row_models:
             labels = sorted({label for one in row_models.values() for label in one.labels})
-            builder = MixedPartBuilder(self._spec, labels, with_header=number == 0, max_bytes=PART_BYTES)
+            builder = MixedPartBuilder(self._spec, labels, with_header=with_header, max_bytes=PART_BYTES)
         else:
-            builder = PartBuilder(self._spec, model.labels, with_header=number == 0, max_bytes=PART_BYTES)
+            builder = PartBuilder(self._spec, model.labels, with_header=with_header, max_bytes=PART_BYTES)
         with self._meter.phase("read"):
             _fill(builder, rows)
-        return UnscoredPart(number, builder, model, row_models, rows.place(), last=rows.peek_batch() is None)
+        return UnscoredPart(number, builder, model, row_models, rows.place(), last=rows.ended())
 
 
 def _fill(builder: PartBuilder | MixedPartBuilder, rows: RowCursor) -> None:

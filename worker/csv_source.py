@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -11,6 +12,8 @@ from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
 from worker.core.csv_detect import HEAD_BYTES
+from worker.core.plain_bytes import without
+from worker.core.range_places import range_starts
 from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows, stored_byte
 
 _READ_ENCODINGS = {None, "", "identity", "gzip"}
@@ -60,10 +63,17 @@ class UploadedFile:
         chunks, self._begun = self._begun or self._chunks(0), None
         return open_rows(chunks, dialect).header
 
-    def rows(self, spec: JobSpec, place: Place) -> RowCursor:
-        """Return the rows from a place on; no byte before it is read, but of a compressed file all of them."""
+    def rows(self, spec: JobSpec, place: Place, *, before_byte: int | None = None) -> RowCursor:
+        """Return the rows from a place on; no byte before it is read, but of a compressed file all of them.
+
+        Rows that start at `before_byte` or later are left out.
+        """
         chunks = self._chunks(stored_byte(spec.dialect, place))
-        return RowCursor(resume_rows(chunks, spec.dialect, spec.header, place))
+        return RowCursor(resume_rows(chunks, spec.dialect, spec.header, place), before_byte)
+
+    def range_starts(self, spec: JobSpec, range_bytes: int) -> Iterator[Place]:
+        """Yield where each range starts. Reads the whole file, from its first byte so that its checksum is checked."""
+        return range_starts(without(self._chunks(0), spec.header.first_byte), spec.dialect, spec.header, range_bytes)
 
     def _chunks(self, start: int) -> Iterator[bytes]:
         with _source_gone():
@@ -76,8 +86,9 @@ class RowCursor:
     One by one with `peek` and `take`, or many at once with `peek_batch` and `take`; both may be mixed.
     """
 
-    def __init__(self, reader: RowReader) -> None:
+    def __init__(self, reader: RowReader, before_byte: int | None = None) -> None:
         self._reader = reader
+        self._before_byte = before_byte
         self._items = reader.batches()
         self._rows: list[Row] = []
         self._at = 0
@@ -85,6 +96,8 @@ class RowCursor:
 
     def peek(self) -> Row | BadRow | None:
         """Return the next row without taking it; None at the end."""
+        if self.ended():
+            return None
         if not isinstance(self._next, RowBatch):
             return self._next
         if not self._rows:
@@ -93,9 +106,20 @@ class RowCursor:
 
     def peek_batch(self) -> RowBatch | BadRow | None:
         """Return the next rows as far as they are at hand, without taking them: at least one; None at the end."""
+        if self.ended():
+            return None
         if isinstance(self._next, RowBatch):
-            return self._next.part(self._at, len(self._next))
+            last = len(self._next)
+            if self._before_byte is not None and self._next.offsets[-1] >= self._before_byte:
+                last = bisect_left(self._next.offsets, self._before_byte)
+            return self._next.part(self._at, last)
         return self._next
+
+    def ended(self) -> bool:
+        """Say whether there is no row any more before the file's end, or before the byte that was given."""
+        if self._next is None or self._before_byte is None:
+            return self._next is None
+        return self.place().byte >= self._before_byte
 
     def take(self, count: int = 1) -> None:
         """Go on `count` rows, no more than `peek_batch` gives."""
@@ -105,7 +129,7 @@ class RowCursor:
             self._next = next(self._items, None)
 
     def place(self) -> Place:
-        """Return where the next row starts; at the end, where the file ends."""
+        """Return where the next row starts, also one that is left out; at the file's end, where that is."""
         if self._next is None:
             return self._reader.end
         if isinstance(self._next, RowBatch):

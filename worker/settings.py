@@ -79,7 +79,12 @@ class Settings:
     reviews_subscription: str = _setting(
         "REVIEWMILL_REVIEWS_SUBSCRIPTION", "reviews-worker", "Subscription the worker pulls requests from.", _text
     )
-    uploads_topic: str = _setting("REVIEWMILL_UPLOADS_TOPIC", "uploads", "Topic of bucket notifications.", _text)
+    uploads_topic: str = _setting(
+        "REVIEWMILL_UPLOADS_TOPIC",
+        "uploads",
+        "Topic of bucket notifications, and of the ranges of large uploads.",
+        _text,
+    )
     uploads_subscription: str = _setting(
         "REVIEWMILL_UPLOADS_SUBSCRIPTION", "uploads-worker", "Subscription the worker pulls notifications from.", _text
     )
@@ -136,6 +141,12 @@ class Settings:
         20_000,
         "Rows of a CSV job that are scored and stored as one part.",
         _whole(1, 1_000_000),
+    )
+    range_bytes: int = _setting(
+        "REVIEWMILL_RANGE_BYTES",
+        128 * _MB,
+        "A larger CSV, TSV or JSONL upload is cut into ranges of about so many bytes, which workers share; 0 for none.",
+        _whole(0, 1_000_000 * _MB),
     )
     max_rejections: float = _setting(
         "REVIEWMILL_MAX_REJECTIONS",

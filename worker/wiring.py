@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +16,15 @@ from cloud.queue import Subscription, Topic
 from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.events import Upload
-from schemas.jobs import Completion, JobManifest
+from schemas.jobs import Completion
+from schemas.ranges import RangeTask
 from worker.core.batch import BatchLimits
 from worker.core.breaker import Breaker, BreakerLimits
 from worker.core.in_hand import Bounds
+from worker.csv_attempts import HandedOver
 from worker.csv_job import JobPlaces, JobRules, run_job
+from worker.csv_range_job import run_range
+from worker.csv_share import RangePublisher
 from worker.dispatch import Dispatcher
 from worker.guard import Guard, Pulse
 from worker.kernel_cache import KernelCache
@@ -91,8 +95,17 @@ def build_worker(
     breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
     guard = Guard(stop, breaker, now=time.monotonic)
     pulse = Pulse(time.monotonic)
+    # Its own topic: what it publishes there comes back to it and to every other worker.
+    ranges = opener.open_topic(settings.project, settings.uploads_topic)
     dispatcher = _dispatcher(
-        settings, models, announce, opener, stopping=stop.is_set, tally=guard.tally, moved=pulse.beat
+        settings,
+        models,
+        announce,
+        opener,
+        stopping=stop.is_set,
+        tally=guard.tally,
+        moved=pulse.beat,
+        publish_ranges=RangePublisher(ranges),
     )
     reviews = opener.open_subscription(settings.project, settings.reviews_subscription)
     uploads = opener.open_subscription(settings.project, settings.uploads_subscription)
@@ -107,7 +120,7 @@ def build_worker(
             guard=guard,
         )
     finally:
-        _close(reviews, uploads, completions)
+        _close(reviews, uploads, completions, ranges)
         kernel.close()
 
 
@@ -162,6 +175,7 @@ def _dispatcher(
     stopping: Callable[[], bool] = lambda: False,
     tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
     moved: Callable[[], object] = lambda: None,
+    publish_ranges: Callable[[Sequence[RangeTask]], object] | None = None,
 ) -> Dispatcher:
     results = opener.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
     uploads = opener.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
@@ -170,17 +184,44 @@ def _dispatcher(
         chunk_rows=settings.chunk_rows,
         max_rejections=settings.max_rejections,
         threads=_threads(settings),
+        range_bytes=settings.range_bytes,
     )
 
-    def run_upload(upload: Upload) -> JobManifest:
-        # An event can name any bucket; only the one that was agreed on is read.
-        if f"gs://{upload.bucket}" != settings.uploads.rstrip("/"):
-            raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
-        return run_job(
-            upload, places, rules, publish_completion=announce, clock=time.monotonic, stopping=stopping, moved=moved
+    def run_upload(upload: Upload) -> None:
+        _check_bucket(upload.bucket, settings)
+        # Others go on with the ranges: this message has done its work.
+        with suppress(HandedOver):
+            run_job(
+                upload,
+                places,
+                rules,
+                publish_completion=announce,
+                clock=time.monotonic,
+                stopping=stopping,
+                moved=moved,
+                publish_ranges=publish_ranges,
+            )
+
+    def run_task(task: RangeTask) -> None:
+        _check_bucket(task.bucket, settings)
+        run_range(
+            task,
+            places,
+            rules,
+            publish_completion=announce,
+            clock=time.monotonic,
+            stopping=stopping,
+            moved=moved,
         )
 
-    return Dispatcher(partial(process, models=models, results=ResultsStore(results), tally=tally), run_upload)
+    score = partial(process, models=models, results=ResultsStore(results), tally=tally)
+    return Dispatcher(score, run_upload, run_task)
+
+
+def _check_bucket(bucket: str, settings: Settings) -> None:
+    """Raise InvalidInput for another bucket than the one that was agreed on: an event can name any."""
+    if f"gs://{bucket}" != settings.uploads.rstrip("/"):
+        raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
 
 
 def _close(*parts: Subscription | Topic) -> None:

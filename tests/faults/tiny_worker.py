@@ -212,7 +212,7 @@ def _worker(
     model = choose("model", TinyModel)
     models = choose("models", TinyModels)(model)
     results = choose("results", ResultsStore)(objects)
-    dispatcher = Dispatcher(partial(process, models=models, results=results), lambda _: None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(partial(process, models=models, results=results), lambda _: None, lambda _: None)  # type: ignore[arg-type]
     handle = choose("handle", lambda real: real)(dispatcher.handle)
     pulled = choose("subscription", lambda real: real)(subscription)
     return PullWorker(pulled, handle, _RULES, stop)  # type: ignore[arg-type]

@@ -182,14 +182,16 @@ def test_a_fault_of_ours_costs_only_the_message_that_hits_it() -> None:
             raise RuntimeError("a bug")
         return set(range(len(batch)))
 
-    dispatcher = Dispatcher(score, lambda _: None)
+    dispatcher = Dispatcher(score, lambda _: None, lambda _: None)
     batch = [message(number, {"text": "a"}) for number in range(11)]
     assert dispatcher.handle(batch) == set(range(11)) - {6}
 
 
 def test_notifications_go_to_the_job_and_reviews_to_the_batch() -> None:
     uploads: list[str] = []
-    dispatcher = Dispatcher(lambda batch: set(range(len(batch))), lambda upload: uploads.append(upload.name))
+    dispatcher = Dispatcher(
+        lambda batch: set(range(len(batch))), lambda upload: uploads.append(upload.name), lambda _: None
+    )
     finalize = {"eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": "a.csv", "objectGeneration": "1"}
     batch = [
         message(0, {"text": "a"}),
@@ -206,4 +208,4 @@ def test_a_job_that_fails_is_given_back() -> None:
         raise TransientError("storage does not answer")
 
     finalize = {"eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": "a.csv", "objectGeneration": "1"}
-    assert Dispatcher(lambda _: set(), run_upload).handle([message(0, b"", **finalize)]) == set()
+    assert Dispatcher(lambda _: set(), run_upload, lambda _: None).handle([message(0, b"", **finalize)]) == set()

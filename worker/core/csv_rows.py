@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from schemas.jobs import Dialect, Header
-from worker.core.csv_blocks import cut_block
 from worker.core.csv_records import Record, RecordReader
+from worker.core.csv_walk import Regular, walk
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_blocks import rows_of_block
 from worker.core.row_rules import RowRules
 from worker.core.row_types import BadRow, Place, Row
-
-_BLOCK_BYTES = 1 << 19
-_LEAST_BLOCK_BYTES = 1 << 13
-"""Regular records are split in blocks between these sizes: enough to be fast, little enough to stay in cache."""
-
-_MOST_PATIENCE = 1024
 
 
 class CsvRows:
@@ -29,9 +23,8 @@ class CsvRows:
         self._waiting = waiting
         self._rules = RowRules(dialect, header)
         self._row = row
-        delimiter = dialect.delimiter.encode(self._rules.encoding)
-        self._delimiter = delimiter[0] if len(delimiter) == 1 else None
-        self._quote = None if dialect.quote is None else ord(dialect.quote)
+        self._delimiter = dialect.delimiter.encode(self._rules.encoding)
+        self._quote = None if dialect.quote is None else dialect.quote.encode()
 
     def end(self) -> Place:
         """Return where the file ends; only after the last row."""
@@ -43,28 +36,13 @@ class CsvRows:
         How rows are put together in batches depends on the chunks and says nothing; the rows do not.
         """
         yield from self._exact(self._waiting)
-        size, patience = _BLOCK_BYTES, 1
-        while (found := self._records.buffer())[0]:
-            data, start = found
-            block = None
-            if self._delimiter is not None:
-                block = cut_block(data, start, size, delimiter=self._delimiter, quote=self._quote)
-            if block is None:
-                # Trouble seldom comes alone: the more there was, the more is read exactly before the next look.
-                yield from self._exact(self._some(patience))
-                size, patience = _LEAST_BLOCK_BYTES, min(2 * patience, _MOST_PATIENCE)
-                continue
-            place = Place(self._records.byte, self._records.line, self._row)
-            self._row += len(block.starts)
-            self._records.advance(block.stop, lines=block.line_count)
-            yield from rows_of_block(data, block, start, place, self._rules)
-            patience = 1 if len(block.starts) > patience else patience
-            size = _LEAST_BLOCK_BYTES if block.troubled else min(4 * size, _BLOCK_BYTES)
-
-    def _some(self, count: int) -> list[Record]:
-        """Read up to `count` records exactly."""
-        found = (self._records.one() for _ in range(count))
-        return [record for record in found if record is not None]
+        for piece in walk(self._records, delimiter=self._delimiter, quote=self._quote):
+            if isinstance(piece, Regular):
+                place = Place(piece.byte, piece.line, self._row)
+                self._row += len(piece.block.starts)
+                yield from rows_of_block(piece.data, piece.block, piece.start, place, self._rules)
+            else:
+                yield from self._exact(piece)
 
     def _exact(self, records: Iterable[Record]) -> Iterator[RowBatch | BadRow]:
         rows: list[Row] = []

@@ -80,6 +80,16 @@ def part_object(job: str, part: int, suffix: str) -> str:
     return f"jobs/{job}/parts/{part:06d}.{suffix}"
 
 
+def range_folder(job: str, number: int) -> str:
+    """Return what stands for the job's id in the names of one range's parts and attempts."""
+    return f"{job}/ranges/{number:06d}"
+
+
+def finished_range(job: str, number: int) -> str:
+    """Return the name of a range's record. Not among the parts, so that listing all records lists nothing else."""
+    return f"jobs/{job}/finished/{number:06d}.json"
+
+
 def model_folder(model: str) -> str:
     """Return the folder of a classifier in the models bucket."""
     return f"models/{model}_model"

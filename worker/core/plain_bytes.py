@@ -36,7 +36,7 @@ def plain_bytes(chunks: Iterable[bytes], dialect: Dialect, *, skip: int = 0) -> 
     if is_utf_16(dialect.encoding):
         chunks = _from_utf_16(chunks)
         dialect = msgspec.structs.replace(dialect, encoding="utf-8")
-    return _without(chunks, skip), msgspec.structs.replace(dialect, compression=None)
+    return without(chunks, skip), msgspec.structs.replace(dialect, compression=None)
 
 
 def _from_utf_16(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -57,7 +57,8 @@ def _from_utf_16(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield _NO_UTF_8
 
 
-def _without(chunks: Iterable[bytes], skip: int) -> Iterator[bytes]:
+def without(chunks: Iterable[bytes], skip: int) -> Iterator[bytes]:
+    """Yield the bytes without the first `skip`."""
     for chunk in chunks:
         if skip < len(chunk):
             yield chunk[skip:]
