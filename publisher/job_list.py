@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from cloud.objects import ObjectInfo, Objects
 from publisher.stored_jobs import MANIFEST, StoredJob
+from publisher.stored_parts import StoredParts
 from schemas.jobs import Source
 
 State = Literal["running", "done", "failed"]
 STATES: tuple[State, ...] = ("running", "done", "failed")
 
-_RECORD = re.compile(r"parts/\d{6,}\.json")
+_RECORD = re.compile(r"(?:ranges/\d{6,}/)?parts/\d{6,}\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +101,15 @@ def _ended(stored: StoredJob, found: FoundJob) -> JobState | None:
 
 
 def _running(stored: StoredJob, found: FoundJob, now: float) -> JobState:
-    spec = stored.spec()
-    rows = rejections = number = 0
-    while (part := stored.part(number)) is not None:
-        rows += part.counts.rows
-        rejections += part.counts.rejections
-        number += 1
+    so_far = StoredParts(stored)
+    so_far.look()
+    spec = so_far.spec
     return JobState(
         job=found.job,
         state="running",
-        rows=rows,
-        rejections=rejections,
-        parts=number,
+        rows=so_far.rows,
+        rejections=so_far.rejections,
+        parts=so_far.parts,
         begun=datetime.fromtimestamp(found.begun, UTC),
         duration_s=max(0.0, now - found.begun),
         model=spec.model if spec else None,

@@ -16,20 +16,22 @@ from schemas.codec import decode
 from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, PartRecord
 from schemas.outcomes import Rejection
+from schemas.ranges import RangePlan
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
-from worker.core.naming import job_id, job_object, part_object
+from worker.core.naming import job_id, job_object, part_object, range_folder
 from worker.core.reading import read_lines
 from worker.settings import Settings
 
 PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
-PREDICTIONS_JSONL, REPORT = "predictions.jsonl", "report.html"
+PREDICTIONS_JSONL, REPORT, PLAN = "predictions.jsonl", "report.html", "ranges.json"
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_PREDICTION_BYTES = 8 * 1024 * 1024
 """A row of an upload has 1 MiB at most, and grows by quoting, by UTF-8 and by what the job adds."""
 
 _JOB = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}")
+_RANGE_PART = re.compile(r"jobs/[^/]+/ranges/(\d{6,})/parts/(\d{6,})\.json")
 _IN_JOBS = re.compile(r"jobs/([^/]+)(?:/.*)?")
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -56,9 +58,20 @@ class StoredJob:
         """Return what the job's workers agreed on, None before any began."""
         return self._document(job_object(self.job, SPEC), JobSpec)
 
-    def part(self, number: int) -> PartRecord | None:
+    def part(self, number: int, *, of_range: int | None = None) -> PartRecord | None:
         """Return the record of a part, None while it is not done."""
-        return self._document(part_object(self.job, number, "json"), PartRecord)
+        folder = self.job if of_range is None else range_folder(self.job, of_range)
+        return self._document(part_object(folder, number, "json"), PartRecord)
+
+    def range_parts(self) -> Iterator[tuple[int, int]]:
+        """Yield range and number of each part that is done, of a job that is worked on in ranges."""
+        for info in self._results.listing(job_object(self.job, "ranges/")):
+            if match := _RANGE_PART.fullmatch(info.name):
+                yield int(match[1]), int(match[2])
+
+    def plan(self) -> RangePlan | None:
+        """Return where the job's ranges start, None where they were not shared."""
+        return self._document(job_object(self.job, PLAN), RangePlan)
 
     def predictions_name(self) -> str:
         """Return the name of the object that holds the predictions, in the format that the job was asked for."""

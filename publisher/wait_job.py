@@ -8,8 +8,8 @@ from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
 from publisher.report import say_where_rejections_are
 from publisher.stored_jobs import MANIFEST, StoredJob
+from publisher.stored_parts import StoredParts
 from schemas.jobs import JobManifest
-from worker.core.plain_bytes import is_as_stored
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
@@ -22,36 +22,25 @@ def wait_for_job(job: StoredJob, *, seconds: float) -> JobManifest:
     """
     deadline = time.monotonic() + seconds
     pause_s = _FIRST_PAUSE_S
-    parts = rows = rejections = 0
-    total: int | None = None
+    stored = StoredParts(job)
     with Progress("scoring", None) as progress:
         while True:
             manifest = job.manifest()
             if manifest is not None:
                 return manifest
-            while (part := job.part(parts)) is not None:
-                if parts == 0:
-                    total = _whole(job)
-                parts += 1
-                rows += part.counts.rows
-                rejections += part.counts.rejections
-                note = f"{rows:,} rows in {parts:,} parts, {rejections:,} rejected"
-                progress.show(part.next_byte, note, total=total)
+            if stored.look():
+                note = f"{stored.rows:,} rows in {stored.parts:,} parts, {stored.rejections:,} rejected"
+                progress.show(stored.done_bytes(), note, total=stored.total_bytes)
                 pause_s = _FIRST_PAUSE_S
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise NotDone(
-                    f"The job {job.job} is not done after {seconds:g} s: {parts:,} parts with {rows:,} rows are there. "
-                    f"{'' if parts else 'Is a worker running? '}Look later with: reviewmill results job {job.job}"
+                    f"The job {job.job} is not done after {seconds:g} s: {stored.parts:,} parts with {stored.rows:,} "
+                    f"rows are there. {'' if stored.parts else 'Is a worker running? '}Look later with: reviewmill "
+                    f"results job {job.job}"
                 )
             time.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _whole(job: StoredJob) -> int | None:
-    """Return the bytes that the parts' places count up to; None where only reading tells, as of an inflated file."""
-    spec = job.spec()
-    return spec.source.size if spec is not None and is_as_stored(spec.dialect) else None
 
 
 def print_job(job: StoredJob, manifest: JobManifest) -> int:
