@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.objects import TransientError
+from schemas.codec import encode
 from schemas.errors import InvalidInput
+from schemas.events import upload_from_notification
 from schemas.outcomes import text_digest
+from schemas.ranges import RangeTask, decode_range_task
 from worker.core.envelope import Envelope
 from worker.core.pack import ResultObject
 from worker.core.scorer import Scores
@@ -201,6 +204,30 @@ def test_notifications_go_to_the_job_and_reviews_to_the_batch() -> None:
     ]
     assert dispatcher.handle(batch) == {0, 1, 2}
     assert uploads == ["a.csv"]
+
+
+def test_ranges_go_to_the_job_and_bad_ones_are_given_back() -> None:
+    ranges: list[int] = []
+    uploads: list[str] = []
+
+    def run_range(task: RangeTask) -> None:
+        if task.range == 3:
+            raise TransientError("storage does not answer")
+        ranges.append(task.range)
+
+    dispatcher = Dispatcher(lambda _: set(), lambda upload: uploads.append(upload.name), run_range)
+    tasks = [RangeTask("b", "a.csv", 1, number) for number in (2, 3, 4)]
+    batch = [message(number, encode(task), **task.attributes()) for number, task in enumerate(tasks)]
+    batch.append(message(3, b"{}", **tasks[0].attributes()))
+    assert dispatcher.handle(batch) == {0, 2}
+    assert (ranges, uploads) == ([2, 4], [])
+
+
+def test_a_worker_without_ranges_takes_a_range_for_its_uploads_notification() -> None:
+    """It gives the message back then, instead of rejecting it as a review."""
+    task = RangeTask("b", "a.csv", 7, 2)
+    assert upload_from_notification(task.attributes()) == task.upload
+    assert decode_range_task(encode(task)) == task
 
 
 def test_a_job_that_fails_is_given_back() -> None:

@@ -19,6 +19,7 @@ from cloud.push_tokens import Keys, PushVerifier
 from schemas.errors import InvalidInput
 from schemas.events import decode_push, is_notification, upload_from_cloud_event, upload_from_notification
 from schemas.jobs import Dialect
+from schemas.ranges import decode_range_task
 from schemas.requests import decode_classify, decode_review
 from worker.core import compiled_archive
 from worker.core.compiled_errors import InvalidModel
@@ -31,6 +32,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "classify": decode_classify,
     "push": decode_push,
     "upload": upload_from_cloud_event,
+    "range": decode_range_task,
 }
 
 
@@ -67,7 +69,7 @@ def test_names_of_cases_differ() -> None:
 
 
 NAMES = ["text", "id", "model", "version", "x", "message", "data", "messageId", "publishTime", "attributes"]
-WORDS = st.sampled_from([*NAMES, "bucket", "name", "generation", "subscription"])
+WORDS = st.sampled_from([*NAMES, "bucket", "name", "generation", "subscription", "object", "range"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
@@ -78,6 +80,7 @@ SOUND = [
     b'{"x": ["great", "bad"], "model": ["linear_svc"]}',
     b'{"message": {"messageId": "1", "publishTime": "x", "data": "YQ==", "attributes": {"a": "b"}}}',
     b'{"bucket": "b", "name": "a.csv", "generation": "1", "size": "5"}',
+    b'{"bucket": "b", "object": "a.csv", "generation": 1, "range": 5}',
 ]
 
 
