@@ -76,6 +76,15 @@ resource "google_pubsub_topic_iam_member" "scorer_tells_completions" {
   member = local.scorer
 }
 
+# A worker hands the ranges of a large upload to all workers: as messages on the topic that brought the upload.
+resource "google_pubsub_topic_iam_member" "scorer_shares_ranges" {
+  count = var.consumer == "worker" ? 1 : 0
+
+  topic  = google_pubsub_topic.uploads.id
+  role   = "roles/pubsub.publisher"
+  member = local.scorer
+}
+
 resource "google_pubsub_subscription_iam_member" "scorer_pulls_reviews" {
   count = var.consumer == "worker" ? 1 : 0
 

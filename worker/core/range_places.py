@@ -26,6 +26,9 @@ from worker.core.rows import first_place
 Starts = tuple[Positions, Positions]
 """Where consecutive records start: bytes in ascending order, and their lines."""
 
+_IN_RECORDS = {"csv", "jsonl"}
+"""Formats that can be entered at any record."""
+
 _JSON_LINES = 1_000
 """Looked at in one go."""
 
@@ -35,7 +38,7 @@ def range_size(wanted: int, file_bytes: int, dialect: Dialect) -> int | msgspec.
 
     That is a file no larger than `wanted` bytes, and one that can only be read from its first byte. 0 wants none.
     """
-    if wanted == 0 or file_bytes <= wanted or not is_as_stored(dialect):
+    if wanted == 0 or file_bytes <= wanted or dialect.format not in _IN_RECORDS or not is_as_stored(dialect):
         return msgspec.UNSET
     # One range may be longer than asked for by a record, and the file's last one shorter.
     return max(wanted, -(-file_bytes // MAX_RANGES))
