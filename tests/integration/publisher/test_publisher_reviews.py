@@ -154,21 +154,21 @@ def test_rows_that_cannot_be_read_are_given_back_as_they_stand(
     local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("in.csv").write_bytes(b'id;review\na;good\nb;"no end\nc;\nd;\xff\nnot an id;fine')
-    reading = ["--text-column", "review", "--delimiter", ";", "--receipt", "r.jsonl", "--version", "v 1"]
-    assert main(["reviews", "in.csv", *reading, "--failures", "f.jsonl"]) == 1
-    rows = Path("f.jsonl.rows.csv")
+    reading = ["--text-column", "review", "--delimiter", ";", "--receipt", "r.jsonl", "--version", "v1"]
+    assert main(["reviews", "in.csv", *reading, "--failures", "f f.jsonl"]) == 1
+    rows = Path("f f.jsonl.rows.csv")
     assert rows.read_bytes() == b'id;review\nb;"no end\nc;\nd;\xff\n'
-    assert json.loads(Path("f.jsonl").read_text()) == {"text": "fine", "id": "not an id"}
+    assert json.loads(Path("f f.jsonl").read_text()) == {"text": "fine", "id": "not an id"}
     said = capsys.readouterr().err.splitlines()
     commands = [shlex.split(line)[2:] for line in said if line.startswith("  reviewmill publish reviews ")]
     rows.write_bytes(rows.read_bytes().replace(b'"', b"").replace(b"c;", b"c;mended").replace(b"\xff", b"e"))
-    Path("f.jsonl").write_text(Path("f.jsonl").read_text().replace("not an id", "e"))
+    Path("f f.jsonl").write_text(Path("f f.jsonl").read_text().replace("not an id", "e"))
     assert [main(command) for command in commands] == [0, 0]
     requests = [decode_review(message.data) for message in pull_all(local_cloud.reviews, 5)]
     assert {request.id: request.text for request in requests} == {
         "a": "good", "b": "no end", "c": "mended", "d": "e", "e": "fine"
     }  # fmt: skip
-    assert {request.version for request in requests} == {"v 1"}
+    assert {request.version for request in requests} == {"v1"}
     assert len(receipt_of("r.jsonl")) == 5
 
 
