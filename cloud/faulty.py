@@ -61,6 +61,12 @@ class FaultyObjects:
         """See `Objects.stream`."""
         return self._faults.run("stream", lambda: self._inner.stream(name, generation=generation, start=start))
 
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """See `Objects.read`."""
+        return self._faults.run(
+            "read", lambda: self._inner.read(name, generation=generation, start=start, length=length)
+        )
+
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Objects.listing`."""
         return self._faults.run("listing", lambda: self._inner.listing(prefix))

@@ -16,6 +16,7 @@ from cloud.objects import (
     TransientError,
     check_name,
     check_put,
+    check_range,
 )
 from cloud.once import expect_same, joined_digest
 
@@ -73,6 +74,14 @@ class FolderObjects:
     def stream(self, name: str, *, generation: int, start: int = 0) -> Iterator[bytes]:
         """See `Objects.stream`. A file that is replaced meanwhile is read to its end all the same."""
         return self._pieces(self.info(name, generation=generation), start)
+
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """See `Objects.read`."""
+        check_name(name)
+        check_range(start, length)
+        with told_as_port_errors(self.uri), self._store.open(name, generation) as file:
+            file.seek(start)
+            return file.read(length)
 
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Objects.listing`. The names are those of one moment; an object deleted since is left out."""

@@ -21,6 +21,7 @@ from cloud.objects import (
     TransientError,
     check_name,
     check_put,
+    check_range,
 )
 
 T = TypeVar("T")
@@ -127,6 +128,12 @@ class GcsObjects:
         info = self.info(name, generation=generation)
         return self._pieces(info, start)
 
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """See `Objects.read`. One request."""
+        check_name(name)
+        check_range(start, length)
+        return self._piece(name, generation, start, start + length)
+
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Objects.listing`. A request for each thousand objects, when the reader gets there."""
         token: str | None = None
@@ -185,19 +192,19 @@ class GcsObjects:
         checksum = Checksum()
         at = start
         while at < info.size:
-            piece = self._piece(info, at, min(at + MAX_PUT_BYTES, info.size))
+            piece = self._piece(info.name, info.generation, at, min(at + MAX_PUT_BYTES, info.size))
             checksum.update(piece)
             at += len(piece)
             yield piece
         if start == 0 and (found := checksum.text()) != info.crc32c:
             raise TransientError(f"{self._where(info.name)} arrived with crc32c {found}, stored is {info.crc32c}")
 
-    def _piece(self, info: ObjectInfo, start: int, end: int) -> bytes:
+    def _piece(self, name: str, generation: int, start: int, end: int) -> bytes:
         """Return the bytes from `start` to before `end`; a try that breaks off is continued where it broke."""
         received = io.BytesIO()
 
         def attempt(timeout_s: float) -> None:
-            blob = self._bucket.blob(info.name, generation=info.generation)
+            blob = self._bucket.blob(name, generation=generation)
             blob.download_to_file(
                 received,
                 start=start + received.tell(),
@@ -210,7 +217,7 @@ class GcsObjects:
             if received.tell() < end - start:
                 raise ConnectionError(f"{received.tell():,} of {end - start:,} bytes arrived")
 
-        self._run(info.name, attempt)
+        self._run(name, attempt)
         return received.getvalue()
 
     def _page(self, prefix: str, token: str | None, timeout_s: float) -> tuple[list[ObjectInfo], str | None]:

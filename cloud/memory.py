@@ -16,6 +16,7 @@ from cloud.objects import (
     PreconditionFailed,
     check_name,
     check_put,
+    check_range,
 )
 
 
@@ -71,6 +72,11 @@ class MemoryObjects:
         """See `Objects.stream`."""
         data, _ = self.get(name, generation=generation)
         return (data[at : at + MAX_PUT_BYTES] for at in range(start, len(data), MAX_PUT_BYTES))
+
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """See `Objects.read`."""
+        check_range(start, length)
+        return self.get(name, generation=generation)[0][start : start + length]
 
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Objects.listing`. The objects are those of one moment."""

@@ -101,6 +101,12 @@ class Objects(Protocol):
         TransientError after the last chunk, and nothing made from the bytes may be kept.
         """
 
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """Return `length` stored bytes from `start`, all of them inside the object; at most MAX_PUT_BYTES.
+
+        Raises ObjectNotFound. There is no checksum of a range: only a whole `stream` is checked.
+        """
+
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose names begin with `prefix`, by ascending name (order of code points)."""
 
@@ -138,3 +144,9 @@ def check_put(name: str, data: bytes) -> None:
     check_name(name)
     if len(data) > MAX_PUT_BYTES:
         raise ValueError(f"{name!r} holds {len(data):,} bytes; put takes {MAX_PUT_BYTES:,}, put_file takes any size")
+
+
+def check_range(start: int, length: int) -> None:
+    """Raise ValueError for a range that `read` does not take."""
+    if start < 0 or not 0 < length <= MAX_PUT_BYTES:
+        raise ValueError(f"{length:,} bytes from {start:,} cannot be read at once; read takes 1 to {MAX_PUT_BYTES:,}")

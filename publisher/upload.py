@@ -25,10 +25,18 @@ from worker.core.id_conflicts import IdConflicts, IdTexts
 from worker.core.job_options import job_options
 from worker.core.output_options import output_options
 from worker.core.row_models import model_place
-from worker.core.rows import Row, open_rows
+from worker.core.rows import Place, Row, RowReader, open_rows
+from worker.parquet.reading import ParquetBytes, open_parquet, parquet_rows
 from worker.settings import Settings, load_settings
 
 _CHUNK_BYTES = 1024 * 1024
+_CONTENT_TYPES = {
+    "jsonl": "application/x-ndjson",
+    "ndjson": "application/x-ndjson",
+    "gz": "application/gzip",
+    "parquet": "application/vnd.apache.parquet",
+    "pq": "application/vnd.apache.parquet",
+}
 _ANY_LIMIT = 1.0
 """Looking at a file does not come to its limit of rejections."""
 
@@ -70,7 +78,10 @@ def _look(path: Path, name: str, metadata: dict[str, str]) -> Dialect:
         stream.seek(0)
         try:
             dialect = job_options(name, metadata, max_rejections=_ANY_LIMIT, head=head).dialect
-            header = open_rows(_chunks(stream), dialect).header
+            if dialect.format == "parquet":
+                dialect, header = open_parquet(_ranges(stream), dialect, metadata)
+            else:
+                header = open_rows(_chunks(stream), dialect).header
             model_place(dialect, header)
             output_options(metadata, header)
         except InvalidInput as error:
@@ -90,17 +101,33 @@ def _digests(path: Path) -> tuple[str, str]:
 
 def _conflicts(path: Path, dialect: Dialect) -> IdConflicts | None:
     """Return the ids of the file that stand for several texts; takes 24 bytes of memory a row."""
-    if dialect.id_column is None and dialect.format == "csv":
+    if dialect.id_column is None and dialect.format != "jsonl":
         return None
     ids = IdTexts()
     try:
         with path.open("rb") as stream:
-            for row in open_rows(_chunks(stream), dialect):
+            for row in _rows(stream, dialect):
                 if isinstance(row, Row) and row.id is not None:
                     ids.note(row.row, row.id, row.text)
     except (InvalidInput, OSError):  # the job's own reason says more, and a file that is gone was uploaded before
         return None
     return ids.conflicts()
+
+
+def _rows(stream: BinaryIO, dialect: Dialect) -> RowReader:
+    if dialect.format != "parquet":
+        return open_rows(_chunks(stream), dialect)
+    data = _ranges(stream)
+    _, header = open_parquet(data, dialect, ["text-column"])
+    return parquet_rows(data, dialect, header, place=Place(), kept=[])
+
+
+def _ranges(stream: BinaryIO) -> ParquetBytes:
+    def read(start: int, length: int) -> bytes:
+        stream.seek(start)
+        return stream.read(length)
+
+    return ParquetBytes(read, stream.seek(0, os.SEEK_END))
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -143,6 +170,4 @@ def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metada
 def _content_type(name: str) -> str:
     """Return what tools may show of the file; workers do not look at it."""
     ending = name.lower().rpartition(".")[2]
-    return {"jsonl": "application/x-ndjson", "ndjson": "application/x-ndjson", "gz": "application/gzip"}.get(
-        ending, "text/csv"
-    )
+    return _CONTENT_TYPES.get(ending, "text/csv")

@@ -30,9 +30,9 @@ def upload_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = new_parser(
         PROG,
-        "Upload a file of reviews: CSV, TSV or JSON lines, also in gzip. A worker scores it as one job: predictions\n"
-        "has every row with its label, rejections.jsonl every row that could not be scored and why, report.html what\n"
-        "an analyst wants to see, manifest.json, written last, the counts.\n\n"
+        "Upload a file of reviews: CSV, TSV or JSON lines, also in gzip, or Parquet. A worker scores it as one job:\n"
+        "predictions has every row with its label, rejections.jsonl every row that could not be scored and why,\n"
+        "report.html what an analyst wants to see, manifest.json, written last, the counts.\n\n"
         "What is not said below is told by the file's name and its first bytes, here as in the worker; the file is\n"
         "looked at before it is uploaded. The same file with the same options is uploaded once; its job is named\n"
         "again.",
@@ -66,7 +66,9 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_reading(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--format", choices=("csv", "jsonl"), help="by the file's name when not given, else csv")
+    group.add_argument(
+        "--format", choices=("csv", "jsonl", "parquet"), help="by the file's name when not given, else csv"
+    )
     group.add_argument(
         "--text-column",
         metavar="NAME",

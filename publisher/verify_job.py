@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
 from cloud.crc import Checksum
-from cloud.objects import ObjectNotFound
+from cloud.objects import ObjectNotFound, Objects
 from publisher.console import NotDone
 from publisher.doors import open_bucket
 from publisher.report import say_id_conflicts
@@ -24,7 +25,8 @@ from worker.core.naming import job_id
 from worker.core.output_lines import RESULT_COLUMNS, output_columns
 from worker.core.output_options import kept_columns
 from worker.core.row_models import RowModels
-from worker.core.rows import Row, open_rows
+from worker.core.rows import Place, Row, RowReader, open_rows
+from worker.parquet.reading import ParquetBytes, open_parquet, parquet_rows
 from worker.settings import Settings
 
 _ROW, _LABEL, _PROBABILITY, _MODEL, _VERSION = range(-len(RESULT_COLUMNS), 0)
@@ -86,8 +88,7 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
     uri = settings.uploads if bucket_name(settings.uploads) == source.bucket else f"gs://{source.bucket}"
     with open_bucket(uri, settings) as uploads:
         try:
-            chunks = noted(uploads.stream(source.object, generation=source.generation))
-            reader = open_rows(chunks, spec.dialect)
+            reader = _reader(uploads, spec, noted)
             for item in reader:
                 ledger.expect(item.row, cells(item.fields) if isinstance(item, Row) else None)
                 if isinstance(item, Row) and item.id is not None:
@@ -100,6 +101,23 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
     say_id_conflicts(ids.conflicts())
     return _source_faults(source, size, seen.text(), header_holds=reader.header == spec.header)
+
+
+def _reader(uploads: Objects, spec: JobSpec, noted: Callable[[Iterator[bytes]], Iterator[bytes]]) -> RowReader:
+    """Return the upload's rows; every byte of it is given to `noted`, before or while rows are read."""
+    source = spec.source
+    chunks = noted(uploads.stream(source.object, generation=source.generation))
+    if spec.dialect.format != "parquet":
+        return open_rows(chunks, spec.dialect)
+    for _ in chunks:
+        pass
+    data = ParquetBytes(partial(_read, uploads, source), source.size)
+    _, header = open_parquet(data, spec.dialect, ["text-column"])
+    return parquet_rows(data, spec.dialect, header, place=Place(), kept=kept_columns(spec.output, header))
+
+
+def _read(uploads: Objects, source: Source, start: int, length: int) -> bytes:
+    return uploads.read(source.object, generation=source.generation, start=start, length=length)
 
 
 def _expected(spec: JobSpec) -> Callable[[list[str]], list[str] | None]:

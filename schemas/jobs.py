@@ -36,8 +36,9 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The character that opens and closes a quoted field; null where quotes are text, as in most TSV files."""
     header: bool = True
     """Whether the first record names the columns."""
-    format: Literal["csv", "jsonl"] = "csv"
-    """`jsonl`: a review request on each line; of the other fields only `encoding` and those below count then."""
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    """`jsonl`: a review request on each line; of the other fields only `encoding` and those below count then.
+    `parquet`: only the names of columns count."""
     compression: Literal["gzip"] | None = None
     row_model: str | None = None
     """The only model that lines of JSON may name; null where any is allowed."""

@@ -121,6 +121,11 @@ class MeteredObjects:
             self._meter.count(read=len(chunk))
             yield chunk
 
+    def read(self, name: str, *, generation: int, start: int, length: int) -> bytes:
+        """Return some of an object's bytes; see the port."""
+        self._meter.count(operations=1, read=length)
+        return self._objects.read(name, generation=generation, start=start, length=length)
+
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield objects by name; see the port."""
         self._meter.count(operations=1)

@@ -154,8 +154,8 @@ class _Job:
         options = job_options(
             self._name, info.metadata, max_rejections=self._rules.max_rejections, head=self._file.head()
         )
-        header = self._file.header(info, options.dialect)
-        names_models = model_place(options.dialect, header) is not None
+        dialect, header = self._file.settle(info, options.dialect)
+        names_models = model_place(dialect, header) is not None
         model = self._model.choose(options.model, options.version)
         return JobSpec(
             job=self._store.job,
@@ -163,7 +163,7 @@ class _Job:
             model=model.name,
             version=model.version,
             manifest_sha256=model.manifest_sha256,
-            dialect=options.dialect,
+            dialect=dialect,
             header=header,
             chunk_rows=self._rules.chunk_rows,
             max_rejections=options.max_rejections,

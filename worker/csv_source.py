@@ -12,9 +12,11 @@ from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
 from worker.core.csv_detect import HEAD_BYTES
+from worker.core.output_options import kept_columns
 from worker.core.plain_bytes import without
 from worker.core.range_places import range_starts
 from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows, stored_byte
+from worker.parquet.reading import ParquetBytes, open_parquet, parquet_rows
 
 _READ_ENCODINGS = {None, "", "identity", "gzip"}
 """Content encodings of uploads; gzip is told from the bytes, whatever the encoding says."""
@@ -53,27 +55,42 @@ class UploadedFile:
         self._begun = chain([begun], chunks)
         return begun[:HEAD_BYTES]
 
-    def header(self, info: ObjectInfo, dialect: Dialect) -> Header:
-        """Read the start of the file. Raises InvalidInput for the file as a whole."""
+    def settle(self, info: ObjectInfo, dialect: Dialect) -> tuple[Dialect, Header]:
+        """Return how the file is read and its columns. Raises InvalidInput for the file as a whole."""
         if info.content_encoding not in _READ_ENCODINGS:
             raise InvalidInput(
                 "compressed_file", "The file is stored compressed, and not with gzip. Upload it with gzip, or as it is."
             )
         # What `head` had to read is not read again.
         chunks, self._begun = self._begun or self._chunks(0), None
-        return open_rows(chunks, dialect).header
+        if dialect.format == "parquet":
+            return open_parquet(self._parquet(info.size), dialect, info.metadata)
+        return dialect, open_rows(chunks, dialect).header
 
     def rows(self, spec: JobSpec, place: Place, *, before_byte: int | None = None) -> RowCursor:
         """Return the rows from a place on; no byte before it is read, but of a compressed file all of them.
 
         Rows that start at `before_byte` or later are left out.
         """
+        if spec.dialect.format == "parquet":
+            kept = kept_columns(spec.output, spec.header)
+            data = self._parquet(spec.source.size)
+            return RowCursor(parquet_rows(data, spec.dialect, spec.header, place=place, kept=kept))
         chunks = self._chunks(stored_byte(spec.dialect, place))
         return RowCursor(resume_rows(chunks, spec.dialect, spec.header, place), before_byte)
 
     def range_starts(self, spec: JobSpec, range_bytes: int) -> Iterator[Place]:
         """Yield where each range starts. Reads the whole file, from its first byte so that its checksum is checked."""
         return range_starts(without(self._chunks(0), spec.header.first_byte), spec.dialect, spec.header, range_bytes)
+
+    def _parquet(self, size: int) -> ParquetBytes:
+        def read(start: int, length: int) -> bytes:
+            with _source_gone():
+                return self._uploads.read(
+                    self._upload.name, generation=self._upload.generation, start=start, length=length
+                )
+
+        return ParquetBytes(read, size)
 
     def _chunks(self, start: int) -> Iterator[bytes]:
         with _source_gone():

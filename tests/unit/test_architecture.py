@@ -19,8 +19,10 @@ ALLOWED = {
     "cloud": {"cloud"},
     "worker.core": {"schemas", "worker.core"},
     "worker.settings": set(),
-    "worker": {"schemas", "cloud", "worker.core", "worker.settings", "worker"},
-    "publisher": {"schemas", "cloud", "worker.core", "worker.settings", "publisher"},
+    # Both the job and `verify` read Parquet; nothing else of the worker is shared so.
+    "worker.parquet": {"schemas", "cloud", "worker.core", "worker.parquet"},
+    "worker": {"schemas", "cloud", "worker.core", "worker.settings", "worker.parquet", "worker"},
+    "publisher": {"schemas", "cloud", "worker.core", "worker.settings", "worker.parquet", "publisher"},
     "training": {"schemas", "cloud", "worker.core", "worker.settings", "training"},
     "emulator.servers": {"emulator.servers"},
     "emulator": {"emulator", "emulator.servers", "schemas", "cloud", "worker.core", "worker.settings"},
@@ -40,6 +42,7 @@ def module(path: Path) -> str:
 SPECIAL = {
     "worker.core": "worker.core",
     "worker.settings": "worker.settings",
+    "worker.parquet": "worker.parquet",
     "emulator.pubsub": "emulator.servers",
     "emulator.storage": "emulator.servers",
 }

@@ -43,7 +43,7 @@ def detect_dialect(dialect: Dialect, said: Collection[str], head: bytes) -> Dial
         head = _inflated(head)
     if "encoding" not in said and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         dialect = dialect if head.startswith(_UTF_32_LE) else msgspec.structs.replace(dialect, encoding="utf-16")
-    if dialect.format == "jsonl":
+    if dialect.format != "csv":
         return dialect
     try:
         return _with_columns(dialect, said, head)

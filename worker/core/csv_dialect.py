@@ -19,7 +19,7 @@ _ASCII_BASED = frozenset(
 _SIGNATURES = (
     (b"\x1f\x8b", "compressed_file", "The file is compressed (gzip). Upload it uncompressed."),
     (b"PK\x03\x04", "not_csv", "The file is a spreadsheet or a zip archive. Export it as CSV (UTF-8) and upload that."),
-    (b"PAR1", "not_csv", "The file is in Parquet format. Export it as CSV (UTF-8) and upload that."),
+    (b"PAR1", "not_csv", "The file is in Parquet format, and is to be read as another. Leave its format out."),
     (b"\xd0\xcf\x11\xe0", "not_csv", "The file is an old spreadsheet. Export it as CSV (UTF-8) and upload that."),
 )
 

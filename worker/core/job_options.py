@@ -16,9 +16,13 @@ from worker.core.csv_detect import detect_dialect
 from worker.core.csv_dialect import check_dialect
 
 T = TypeVar("T")
+Format = Literal["csv", "jsonl", "parquet"]
 
 _TAB_ENDINGS = (".tsv", ".tab")
-_JSONL_ENDINGS = (".jsonl", ".ndjson")
+_ENDINGS: Mapping[str, Format] = {"jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet"}
+"""Formats by the ending of a name; others are CSV."""
+
+_PARQUET = b"PAR1"
 _TAB_NAMES = {"tab", "\\t", "\t"}
 _MAX_COLUMN_CHARS = 256
 
@@ -40,11 +44,12 @@ def job_options(
     """Read the options; `name` is the object's, `max_rejections` the default, `head` the start of its stored bytes.
 
     Keys: `model`, `version`, `model-column`, `text-column`, `id-column`, `delimiter` (one character, or `tab`),
-    `quote` (one character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format` (`csv`
-    or `jsonl`), `max-rejections`. Other keys are left alone: tools add their own. Without a model in the metadata, the
-    nearest folder that has a model's name chooses it. Files that end in .tsv or .tab are read with TAB and without
-    quotes, those in .jsonl or .ndjson as JSON lines, unless the metadata says otherwise; what neither says is told from
-    `head` (see `detect_dialect`). Raises InvalidInput: `unknown_model`, `invalid_dialect`, `invalid_metadata`.
+    `quote` (one character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format`
+    (`csv`, `jsonl` or `parquet`), `max-rejections`. Other keys are left alone: tools add their own. Without a model in
+    the metadata, the nearest folder that has a model's name chooses it. Files that end in .tsv or .tab are read with
+    TAB and without quotes, those in .jsonl or .ndjson as JSON lines, those in .parquet or .pq as Parquet, unless the
+    metadata says otherwise; what neither says is told from `head` (see `detect_dialect`). Raises InvalidInput:
+    `unknown_model`, `invalid_dialect`, `invalid_metadata`, `compressed_file`.
     """
     bare = name.lower().removesuffix(".gz")
     tabs = bare.endswith(_TAB_ENDINGS)
@@ -60,7 +65,7 @@ def job_options(
         encoding=metadata.get("encoding", "utf-8"),
         quote=option("quote", None if tabs else '"', _quote),
         header=header,
-        format=option("format", "jsonl" if bare.endswith(_JSONL_ENDINGS) else "csv", _format),
+        format=option("format", _format_of(bare, head), _format),
         model_column=_column(metadata["model-column"]) if "model-column" in metadata else msgspec.UNSET,
     )
     check_dialect(dialect)
@@ -69,6 +74,8 @@ def job_options(
         dialect = detect_dialect(dialect, said, head)
     model = canonical_model(metadata.get("model") or _folder_model(name))
     version = metadata.get("version")
+    if dialect.format == "parquet" and dialect.compression is not None:
+        raise InvalidInput("compressed_file", "Parquet is compressed inside. Upload the file without gzip around it.")
     if dialect.format == "jsonl" and dialect.model_column is msgspec.UNSET:
         dialect = msgspec.structs.replace(dialect, row_model=model, row_version=version)
     return JobOptions(
@@ -77,6 +84,13 @@ def job_options(
         dialect=dialect,
         max_rejections=option("max-rejections", max_rejections, _limit),
     )
+
+
+def _format_of(name: str, head: bytes | None) -> Format:
+    """Return the format that the name's ending tells; Parquet also shows in the first bytes."""
+    if head is not None and head.startswith(_PARQUET):
+        return "parquet"
+    return _ENDINGS.get(name.rpartition(".")[2], "csv")
 
 
 def _folder_model(name: str) -> str | None:
@@ -103,12 +117,11 @@ def _column(value: str) -> str:
     return value
 
 
-def _format(value: str) -> Literal["csv", "jsonl"]:
-    if value.lower() == "csv":
-        return "csv"
-    if value.lower() == "jsonl":
-        return "jsonl"
-    raise _invalid("'format' must be csv or jsonl.")
+def _format(value: str) -> Format:
+    match value.lower():
+        case "csv" | "jsonl" | "parquet" as known:
+            return known
+    raise _invalid("'format' must be csv, jsonl or parquet.")
 
 
 def _flag(value: str) -> bool:

@@ -86,6 +86,10 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
 
     While rows are read: `too_large_inflated` and `broken_gzip`.
     """
+    if dialect.format == "parquet":
+        raise InvalidInput(
+            "not_csv", "The file is in Parquet format, which jobs read: 'reviewmill publish csv' starts one."
+        )
     chunks, dialect = plain_bytes(chunks, dialect)
     if dialect.format == "jsonl":
         return RowReader(json_header(dialect), JsonRows(chunks, dialect, Place()))

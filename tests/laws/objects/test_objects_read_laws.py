@@ -68,6 +68,28 @@ def test_a_listing_tells_all_that_is_known(objects: Objects) -> None:
     assert list(objects.listing("x")) == [objects.info("x")] == [written]
 
 
+def test_a_range_is_read_at_its_generation(objects: Objects) -> None:
+    first = put(objects, "x", b"0123456789")
+    assert objects.read("x", generation=first.generation, start=0, length=10) == b"0123456789"
+    assert objects.read("x", generation=first.generation, start=3, length=4) == b"3456"
+    assert objects.read("x", generation=first.generation, start=9, length=1) == b"9"
+
+
+@pytest.mark.parametrize(("start", "length"), [(-1, 2), (0, 0), (0, -1), (0, MAX_PUT_BYTES + 1)])
+def test_a_range_that_no_request_can_have_is_refused(objects: Objects, start: int, length: int) -> None:
+    there = put(objects, "x", b"0123456789")
+    with pytest.raises(ValueError, match="read"):
+        objects.read("x", generation=there.generation, start=start, length=length)
+
+
+def test_a_range_of_what_is_gone_is_not_found(objects: Objects) -> None:
+    there = put(objects, "x", b"0123456789")
+    with pytest.raises(ObjectNotFound):
+        objects.read("y", generation=there.generation, start=0, length=1)
+    with pytest.raises(ObjectNotFound):
+        objects.read("x", generation=there.generation + 1, start=0, length=1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 32, 33, 70, 1057])
 def test_joining_keeps_the_order_and_leaves_nothing_else(objects: Objects, count: int) -> None:
     sources = [f"parts/{number:06d}" for number in range(count)]

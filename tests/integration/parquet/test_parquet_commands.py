@@ -1,0 +1,72 @@
+"""`reviewmill publish csv` and `reviewmill verify` with Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from publisher.command import main as publish
+from publisher.verify_command import main as verify
+from schemas.events import Upload
+from tests.integration.parquet.conftest import Cloud, parquet
+
+ROWS = {
+    "id": ["a", "b", "a", "d", "e"],
+    "text": ["good, very", "bad", 'say "no"', "", "=fine"],
+    "by": ["", "linear_svc", "bert", "", "decision_tree"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _settings(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cloud
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "reviewmill-local")
+    monkeypatch.setenv("REVIEWMILL_UPLOADS", "gs://reviewmill-uploads")
+    monkeypatch.setenv("REVIEWMILL_RESULTS", "gs://reviewmill-results")
+
+
+def test_a_parquet_file_is_published_scored_and_verified(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.parquet").write_bytes(parquet(ROWS))
+    assert publish(["csv", "in.parquet", "--id-column", "id", "--model-column", "by"]) == 0
+    (info,) = cloud.uploads.listing("")
+    assert info.content_type == "application/vnd.apache.parquet"
+    manifest = cloud.run(Upload("reviewmill-uploads", info.name, info.generation))
+    assert (manifest.counts.rows, manifest.counts.predictions) == (5, 3)
+    capsys.readouterr()
+    assert verify([manifest.job]) == 0
+    shown = capsys.readouterr()
+    assert "verified: every row is accounted for" in shown.out
+    assert "1 id stands for several texts (first: rows 1 and 3)" in shown.err
+
+
+def test_a_csv_of_the_same_table_gives_the_same_bytes(cloud: Cloud) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(ROWS)
+    writer.writerows(zip(*ROWS.values(), strict=True))
+    said = {"id_column": "id", "model_column": "by"}
+    one = cloud.stored(cloud.run(cloud.upload(parquet(ROWS), **said)))
+    other = cloud.stored(cloud.run(cloud.upload(text.getvalue().encode(), "reviews.csv", **said)))
+    assert one["predictions.csv"] == other["predictions.csv"]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "words"),
+    [
+        (parquet(ROWS)[:-20], [], "broken_parquet"),
+        (parquet({"words": ["a"]}), [], "missing_column"),
+        (parquet(ROWS), ["--columns", "n"], "missing_column"),
+        (parquet(ROWS), ["--format", "csv"], "not_csv"),
+    ],
+)
+def test_what_no_worker_could_read_is_not_uploaded(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], data: bytes, options: list[str], words: str
+) -> None:
+    Path("in.parquet").write_bytes(data)
+    assert publish(["csv", "in.parquet", *options]) == 2
+    assert words in capsys.readouterr().err
+    assert list(cloud.uploads.listing("")) == []
