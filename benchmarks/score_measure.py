@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +37,35 @@ def count_words(path: Path) -> Callable[[], object]:
         stdout=subprocess.DEVNULL,
         check=True,
     )
+
+
+@contextlib.contextmanager
+def two_processes(model: Path, kernels: Path, texts: Sequence[str], folder: Path) -> Iterator[Callable[[], object]]:
+    """Give a run that scores half of the texts in each of two processes, which share nothing but the machine.
+
+    They are there and warm before it runs, so it shows how much more two cores can do here than one.
+    """
+    middle = len(texts) // 2
+    sides = []
+    with contextlib.ExitStack() as stack:
+        for number, half in enumerate((texts[:middle], texts[middle:])):
+            path = folder / f"half-{number}.json"
+            path.write_text(json.dumps(half))
+            command = [sys.executable, "-m", "benchmarks.score_side", str(model), str(kernels), str(path)]
+            side = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stack.enter_context(side)  # its end closes the pipe, on which the process ends
+            sides.append(side)
+
+        def run() -> None:
+            for side in sides:
+                assert side.stdin is not None
+                print("score", file=side.stdin, flush=True)
+            for side in sides:
+                assert side.stdout is not None
+                if not side.stdout.readline():
+                    raise RuntimeError("a scoring process ended")
+
+        yield run
 
 
 def peak_bytes(run: Callable[[], object]) -> int:

@@ -13,6 +13,7 @@ from training.console import say
 from training.load import Loaded
 from training.split import TEST_SHARE
 from training.train import Prepared, Trained
+from worker.core.kernel import why_never
 from worker.core.model_files import CANONICAL, COMPILED
 from worker.core.naming import model_folder
 
@@ -85,7 +86,7 @@ def details(manifest: ModelManifest, alias: Alias | None) -> list[tuple[str, str
         ("model", manifest.name),
         ("version", manifest.version),
         ("current", "yes" if alias and alias.version == manifest.version else "no"),
-        ("scored by", scored_by(manifest)),
+        ("scored by", _scored_here(manifest)),
         ("labels", ", ".join(manifest.labels)),
         *((f"held-out {name}", _number(value)) for name, value in manifest.metrics.items()),
         ("data", f"{data.source} (SHA-256 {data.sha256})"),
@@ -101,6 +102,13 @@ def details(manifest: ModelManifest, alias: Alias | None) -> list[tuple[str, str
         ("classifier", _options(manifest.classifier)),
         ("scikit-learn", manifest.scikit_learn),
     ]
+
+
+def _scored_here(manifest: ModelManifest) -> str:
+    """Say what `scored_by` says, and why this machine is slower where it is."""
+    reason = why_never() if COMPILED in manifest.files else None
+    here = "" if reason is None else f"; on this machine in plain Python, slower, with the same results: {reason}"
+    return f"{scored_by(manifest)}{here}"
 
 
 def _options(options: dict[str, object]) -> str:

@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from worker.core.kernel import Kernel
+from worker.core.kernel import Kernel, why_never
 from worker.kernel_build import unseal
 from worker.kernel_folder import KernelFolder, default_folder
 
@@ -87,8 +87,8 @@ class KernelCache:
         """Load the code from the folder, or start to compile it."""
         try:
             name = code_name()
-        except ImportError:
-            self._give_up("llvmlite is not installed (the extra `compiled`)")
+        except ImportError as fault:
+            self._give_up(why_never() or f"llvmlite cannot be imported: {fault}")
             return
         code = self._folder.read(name) if self._folder is not None else None
         if code is not None:

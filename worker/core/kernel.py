@@ -6,6 +6,7 @@ linker only, not Numba. The entry points release the interpreter lock while they
 
 import ctypes
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 _WORD = ctypes.c_int64
@@ -57,6 +58,11 @@ class Kernel:
             raise RuntimeError(f"the kernel's code has no entry point {name}")
         entry_point: EntryPoint = make_type(_WORD, *ENTRY_POINTS[name])(address)
         return entry_point
+
+
+def why_never() -> str | None:
+    """Return, for people, why this machine cannot run the kernel, compiled or not; None if it can."""
+    return "llvmlite is not installed (the extra `compiled`)" if find_spec("llvmlite") is None else None
 
 
 class KernelSupply(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -59,6 +61,17 @@ def test_models_are_listed_shown_promoted_and_rolled_back(
     shown = capsys.readouterr().out
     for expected in (first, "yes", "the compiled scorer", "held-out accuracy", "reviews.csv", "scorer.npz"):
         assert expected in shown
+    assert "on this machine" not in shown
+    without_llvmlite = "import sys; sys.modules['llvmlite'] = None; from training.models_command import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", without_llvmlite, "show", "decision_tree", "--models", bucket],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        "the compiled scorer; on this machine in plain Python, slower, with the same results: llvmlite" in done.stdout
+    )
     assert models("show", "DecisionClassifier", second, "--models", bucket) == 0
     assert "current:                    no" in capsys.readouterr().out
 
