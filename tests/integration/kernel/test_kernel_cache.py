@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 def compiled() -> Path:
     """This machine's folder of kernels, where `make setup` left the code; compiled now where it did not."""
     folder = default_folder(os.environ)
+    assert folder is not None
     cache = KernelCache(folder)
     assert cache.wait(timeout_s=110) is not None, cache.reason()
     return folder

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,14 +81,16 @@ class SecureCloud:
     settings: Settings
     environment: Mapping[str, str]
     folder: Path
+    opened: ExitStack
+    """What is closed with the cloud."""
 
     def bucket(self, uri: str) -> Objects:
-        return connect.open_objects(uri)
+        return self.opened.enter_context(closing(connect.open_objects(uri)))
 
     def stored(self, uri: str, prefix: str = "") -> dict[str, bytes]:
         """Return name → bytes of the objects of a bucket."""
-        objects = self.bucket(uri)
-        return {info.name: objects.get(info.name)[0] for info in objects.listing(prefix)}
+        with closing(connect.open_objects(uri)) as objects:
+            return {info.name: objects.get(info.name)[0] for info in objects.listing(prefix)}
 
     @contextmanager
     def running(self, title: str, command: list[str], changes: Mapping[str, str]) -> Iterator[Child]:
@@ -148,9 +150,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureCloud]:
         pytest.MonkeyPatch.context() as patch,
         EmbeddedPubSub() as pubsub,
         EmbeddedStorage(on_event=announce) as storage,
+        ExitStack() as opened,
     ):
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
         patch.setenv("STORAGE_EMULATOR_HOST", storage.url)
         provision(plan(settings), os.environ, wait_s=PATIENCE_S)
         assert train([]) == 0
-        yield SecureCloud(settings, dict(os.environ), tmp_path_factory.mktemp("security"))
+        yield SecureCloud(settings, dict(os.environ), tmp_path_factory.mktemp("security"), opened)

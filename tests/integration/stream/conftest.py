@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +16,6 @@ from uuid import uuid4
 import pytest
 
 from cloud import connect
-from cloud.objects import Objects
 from emulator.provision import provision
 from emulator.pubsub.server import EmbeddedPubSub
 from emulator.storage.server import EmbeddedStorage
@@ -69,10 +69,6 @@ class Stream:
     environment: dict[str, str]
     started: list[WorkerProcess]
 
-    @property
-    def results(self) -> Objects:
-        return connect.open_objects(self.settings.results)
-
     def start_worker(self, **environment: str) -> WorkerProcess:
         log = self.folder / f"worker-{len(self.started)}.log"
         self.started.append(WorkerProcess(log, {**self.environment, **environment}))
@@ -110,8 +106,8 @@ class Stream:
 
     def lines(self, kind: str) -> int:
         """Return how many lines are stored, repeated ones included."""
-        results = self.results
-        return sum(results.get(info.name)[0].count(b"\n") for info in results.listing(f"{kind}/"))
+        with closing(connect.open_objects(self.settings.results)) as results:
+            return sum(results.get(info.name)[0].count(b"\n") for info in results.listing(f"{kind}/"))
 
     def verify(self, receipt: Path) -> None:
         verified = self.reviewmill("verify", str(receipt))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -31,14 +31,16 @@ class LocalCloud:
 
     settings: Settings
     environment: Mapping[str, str]
+    opened: ExitStack
+    """What is closed with the cloud."""
 
     def bucket(self, uri: str) -> Objects:
-        return connect.open_objects(uri)
+        return self.opened.enter_context(closing(connect.open_objects(uri)))
 
     def stored(self, uri: str, prefix: str = "") -> dict[str, bytes]:
         """Return name → bytes of the objects of a bucket."""
-        objects = connect.open_objects(uri)
-        return {info.name: objects.get(info.name)[0] for info in objects.listing(prefix)}
+        with closing(connect.open_objects(uri)) as objects:
+            return {info.name: objects.get(info.name)[0] for info in objects.listing(prefix)}
 
     def lines(self, uri: str, prefix: str) -> list[bytes]:
         """Return the lines of the objects under a prefix, sorted."""
@@ -89,9 +91,10 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
         pytest.MonkeyPatch.context() as patch,
         pubsub_server(request.param) as pubsub,
         EmbeddedStorage(on_event=announce) as storage,
+        ExitStack() as opened,
     ):
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
         patch.setenv("STORAGE_EMULATOR_HOST", storage.url)
         provision(plan(settings), os.environ, wait_s=PATIENCE_S)
         assert train([]) == 0
-        yield LocalCloud(settings, dict(os.environ))
+        yield LocalCloud(settings, dict(os.environ), opened)
