@@ -163,7 +163,12 @@ def show(figures: dict[str, Any]) -> list[str]:
             }
             result["ratios"] = ratios
             bars = {**BARS[name], "threads": 1.8}
-            missed += [f"{name}, {corpus}: {k} {ratios[k]:.2f} < {bar}" for k, bar in bars.items() if ratios[k] < bar]
+            notes = {"threads": f" (two processes, which share nothing but the machine: {ratios['processes']:.2f})"}
+            missed += [
+                f"{name}, {corpus}: {key} {ratios[key]:.2f} < {bar}{notes.get(key, '')}"
+                for key, bar in bars.items()
+                if ratios[key] < bar
+            ]
             if result["differing"]["bits"] or result["differing"]["labels"] or result["peak_over_block"] > 3:  # noqa: PLR2004
                 missed.append(f"{name}, {corpus}: {result['differing']}, memory {result['peak_over_block']:.2f}")
             speeds.append(
