@@ -17,6 +17,7 @@ from emulator.storage.faults import Delay, Reset, Status
 from emulator.topology import kept, plan
 from tests.faults.failpoint_cloud import Cloud, csv_file
 from tests.faults.failpoints import FAILPOINTS, Action, Weather
+from tests.faults.fork_server import Order
 from tests.faults.ledger import Ledger, Verdict
 from tests.faults.wire import Wire
 from worker.core.naming import job_id, job_object
@@ -146,7 +147,9 @@ class Run:
         self._starts += 1
         self._moved_at = time.monotonic()
         self._armed = not self._reached.exists()
-        self._cloud.fork_server.start(self._environment(), self._log(), self._planted, self._reached)
+        name, action = self._planted or ("", "exit")
+        order = Order(self._environment(), str(self._log()), name, action, str(self._reached))
+        self._cloud.fork_server.start(order)
 
     def _end_leases(self) -> None:
         """Have everything delivered again that a dead worker held: a seek to before the run, instead of waiting."""

@@ -15,8 +15,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator import guard
@@ -25,6 +25,20 @@ from worker.settings import load_settings
 
 _ROOT = Path(__file__).parents[2]
 _PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is to be."""
+
+    environment: dict[str, str]
+    log: str
+    """A file that its output is appended to."""
+    failpoint: str
+    """Empty for none."""
+    action: Action
+    reached: str
+    """A file that says, once it is there, that the failpoint was reached."""
 
 
 class ForkServer:
@@ -43,21 +57,11 @@ class ForkServer:
         )
         self._worker: int | None = None
 
-    def start(
-        self, environment: Mapping[str, str], log: Path, planted: tuple[str, Action] | None, reached: Path
-    ) -> None:
-        """Start a worker, its output appended to `log`; `planted` names the failpoint and what it does."""
+    def start(self, order: Order) -> None:
+        """Start a worker."""
         assert self._worker is None, "one worker at a time"
-        name, action = planted or ("", "")
-        order = {
-            "environment": dict(environment),
-            "log": str(log),
-            "failpoint": name,
-            "action": action,
-            "reached": str(reached),
-        }
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
         self._worker = self._number()
 
     def ended(self) -> bool:
@@ -95,7 +99,7 @@ def main() -> None:
         importlib.import_module(module)
 
     for line in sys.stdin.buffer:
-        order = json.loads(line)
+        order = Order(**json.loads(line))
         pid = os.fork()
         if pid == 0:
             _work(order)
@@ -106,18 +110,17 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _work(order: dict[str, object]) -> None:
+def _work(order: Order) -> None:
     """Become the worker: the real command on the real adapters, which the failpoint watches."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    output = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    output = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(output, descriptor)
     status = 1
     try:
-        environment = order["environment"]
-        assert isinstance(environment, dict)
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(order.environment)
         status = _run(order)
     except BaseException:
         logging.getLogger(__name__).exception("the worker ended")
@@ -127,12 +130,12 @@ def _work(order: dict[str, object]) -> None:
         os._exit(status)
 
 
-def _run(order: dict[str, object]) -> int:
+def _run(order: Order) -> int:
     from worker.command import main as worker  # noqa: PLC0415 - imported by the parent
 
-    if not order["failpoint"]:
+    if not order.failpoint:
         return worker([])
-    failpoint = Failpoint(FAILPOINTS[str(order["failpoint"])], order["action"], Path(str(order["reached"])))  # type: ignore[arg-type]
+    failpoint = Failpoint(FAILPOINTS[order.failpoint], order.action, Path(order.reached))
     return worker([], opener=WatchedOpener(load_settings(os.environ), failpoint))
 
 

@@ -16,6 +16,8 @@ from tests.faults.failpoint_cloud import MESSAGES, ROWS, Cloud, opened_cloud
 from tests.faults.failpoint_run import Outcome, Run
 from tests.faults.failpoints import ACTIONS, FAILPOINTS, Action
 
+pytestmark = pytest.mark.timeout(300)
+
 SLICE: set[tuple[str, Action]] = {
     ("predictions-written-before", "exception"),
     ("predictions-written-after", "SIGKILL"),
