@@ -20,6 +20,7 @@ from schemas.ranges import RangeTask
 from worker.core.csv_output import PartContent
 from worker.core.in_order import run_in_order
 from worker.core.job_options import job_options
+from worker.core.kernel import KernelSupply
 from worker.core.naming import job_id
 from worker.core.output_options import output_options
 from worker.core.range_places import range_size
@@ -54,6 +55,8 @@ class JobRules:
     threads: int = 1
     range_bytes: int = 0
     """A larger file is worked on in ranges of about so many bytes, which workers can share; 0 for none."""
+    kernel: KernelSupply | None = None
+    """What reads and writes rows sooner, with the same bytes; None for plain Python."""
 
 
 def run_job(
@@ -118,7 +121,7 @@ class _Job:
         self._attempts = Attempts(results, job)
         self._given_up: str | None = None
         self._store = JobStore(results, job)
-        self._file = UploadedFile(MeteredObjects(places.uploads, meter), upload)
+        self._file = UploadedFile(MeteredObjects(places.uploads, meter), upload, rules.kernel)
         self._source: Source = self._file.unknown_source()
         self._spec: JobSpec | None = None
         self._totals = Totals()

@@ -49,7 +49,7 @@ def run_range(
         spec = store.spec()
         if spec is None:
             raise _unknown(task)
-        file = UploadedFile(MeteredObjects(places.uploads, meter), task.upload)
+        file = UploadedFile(MeteredObjects(places.uploads, meter), task.upload, rules.kernel)
         model = JobModel(places.models)
         ranges = RangeWork(spec, results, file, model=model, meter=meter, threads=rules.threads)
         _work(task, spec, ranges, Attempts(results, range_folder(job, task.range)), stopping)

@@ -9,7 +9,7 @@ from schemas.jobs import JobSpec, PartRecord
 from worker.core.csv_output import PartBuilder
 from worker.core.mixed_part import MixedPartBuilder
 from worker.core.row_batch import RowBatch
-from worker.core.rows import BadRow, Place, Row, first_place
+from worker.core.rows import Place, first_place
 from worker.csv_cost import Meter
 from worker.csv_model import JobModel
 from worker.csv_parts import JobStore
@@ -103,13 +103,11 @@ class PartReader:
 def _fill(builder: PartBuilder | MixedPartBuilder, rows: RowCursor) -> None:
     """Move rows into a part until it is full or there are no more; whole batches, because one by one costs more."""
     while (item := rows.peek_batch()) is not None:
-        waiting: list[Row | BadRow] = list(item.rows()) if isinstance(item, RowBatch) else [item]
-        taken = 0
-        for row in waiting:
-            if not builder.add(row):
-                break
-            taken += 1
+        if isinstance(item, RowBatch):
+            taken, waiting = builder.add_batch(item), len(item)
+        else:
+            taken, waiting = int(builder.add(item)), 1
         if taken:
             rows.take(taken)
-        if taken < len(waiting):
+        if taken < waiting:
             return

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from schemas.jobs import PartRecord
+from worker.core.byte_texts import ByteTexts
 from worker.core.csv_output import PartContent
 from worker.core.mixed_part import MixedPartBuilder
 from worker.core.scorer import Scores
 from worker.csv_cost import Meter
 from worker.csv_reading import UnscoredPart
-from worker.model_load import LoadedModel
 
 
 class PartScorer:
@@ -27,9 +28,13 @@ class PartScorer:
         model, builder = step.model, step.builder
         with self._meter.phase("format"):
             if isinstance(builder, MixedPartBuilder):
-                return builder.finish(lambda name, texts: self._score_texts(step.row_models[name], texts))
-            return builder.finish(lambda texts: self._score_texts(model, texts), model.explain)
+                return builder.finish(lambda name, texts: self._score(step.row_models[name].score, texts))
+            return builder.finish(
+                partial(self._score, model.score),
+                model.explain,
+                score_bytes=None if model.score_bytes is None else partial(self._score, model.score_bytes),
+            )
 
-    def _score_texts(self, model: LoadedModel, texts: Sequence[str]) -> Scores:
+    def _score(self, score: Callable[..., Scores], texts: Sequence[str] | ByteTexts) -> Scores:
         with self._meter.phase("score"):
-            return model.score(texts, threads=self._threads)
+            return score(texts, threads=self._threads)

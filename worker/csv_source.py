@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
+import msgspec
+
 from cloud.objects import ObjectInfo, ObjectNotFound, Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
 from worker.core.csv_detect import HEAD_BYTES
+from worker.core.kernel import Kernel, KernelSupply
 from worker.core.output_options import kept_columns
 from worker.core.plain_bytes import without
 from worker.core.range_places import range_starts
@@ -25,8 +28,10 @@ _READ_ENCODINGS = {None, "", "identity", "gzip"}
 class UploadedFile:
     """One generation of one uploaded object. Methods block, and raise InvalidInput("source_gone") when it is gone."""
 
-    def __init__(self, uploads: Objects, upload: Upload) -> None:
+    def __init__(self, uploads: Objects, upload: Upload, kernel: KernelSupply | None = None) -> None:
+        """With the kernel, rows are left as bytes where they can be."""
         self._uploads = uploads
+        self._kernel = kernel
         self._upload = upload
         self._begun: Iterator[bytes] | None = None
 
@@ -77,7 +82,13 @@ class UploadedFile:
             data = self._parquet(spec.source.size)
             return RowCursor(parquet_rows(data, spec.dialect, spec.header, place=place, kept=kept))
         chunks = self._chunks(stored_byte(spec.dialect, place))
-        return RowCursor(resume_rows(chunks, spec.dialect, spec.header, place), before_byte)
+        reader = resume_rows(chunks, spec.dialect, spec.header, place, kernel=self._kernel_of(spec))
+        return RowCursor(reader, before_byte)
+
+    def _kernel_of(self, spec: JobSpec) -> Kernel | None:
+        # Rows that name models are sorted one by one, so they become strings in any case.
+        several = spec.row_models is not msgspec.UNSET
+        return None if self._kernel is None or several else self._kernel.now()
 
     def range_starts(self, spec: JobSpec, range_bytes: int) -> Iterator[Place]:
         """Yield where each range starts. Reads the whole file, from its first byte so that its checksum is checked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,6 +58,11 @@ class LoadedModel:
     def explain(self) -> Explain | None:
         """What tells which terms counted for what; None for what has no compiled form."""
         return self.scorer.explain if isinstance(self.scorer, CompiledModel) else None
+
+    @property
+    def score_bytes(self) -> Callable[..., Scores] | None:
+        """What scores texts that are UTF-8 bytes still, as `CompiledModel.score_arrow`; None without compiled form."""
+        return self.scorer.score_arrow if isinstance(self.scorer, CompiledModel) else None
 
     def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
         """Return the scores of the texts, in their order. `threads` is a maximum."""

@@ -128,7 +128,7 @@ class _Replay:
                 yield item.part(0, min(left, len(item)))
 
     def _score(self, batch: RowBatch) -> tuple[Outcomes, Outcomes]:
-        texts, wanted = batch.texts, self._rows_of_model(batch)
+        texts, wanted = list(batch.texts), self._rows_of_model(batch)
         if wanted is not None:
             texts = [text for text, is_wanted in zip(batch.texts, wanted, strict=True) if is_wanted]
         pair = tuple(self._outcomes(model, texts, wanted) for model in (self._before, self._after))

@@ -65,10 +65,11 @@ def build_function() -> FunctionParts:
     """Return the parts of a function's instance. Raises InvalidSettings, CloudSetupError."""
     settings = load_settings(os.environ)
     configure_logging(settings.log_level)
-    models = _models(settings, _kernel())
+    kernel = _kernel()
+    models = _models(settings, kernel)
     # Made at the first completion: the message path never imports the Pub/Sub client.
     announce = _Announcer(lambda: connect.open_topic(settings.project, settings.completions_topic))
-    return FunctionParts(models, _dispatcher(settings, models, announce), _push_verifier(settings))
+    return FunctionParts(models, _dispatcher(settings, models, kernel, announce), _push_verifier(settings))
 
 
 def _push_verifier(settings: Settings) -> PushVerifier | None:
@@ -100,6 +101,7 @@ def build_worker(
     dispatcher = _dispatcher(
         settings,
         models,
+        kernel,
         announce,
         opener,
         stopping=stop.is_set,
@@ -169,6 +171,7 @@ def _models(settings: Settings, kernel: KernelCache, opener: connect.Opener = co
 def _dispatcher(
     settings: Settings,
     models: ModelStore,
+    kernel: KernelCache,
     announce: Callable[[Completion], object],
     opener: connect.Opener = connect,
     *,
@@ -185,6 +188,7 @@ def _dispatcher(
         max_rejections=settings.max_rejections,
         threads=_threads(settings),
         range_bytes=settings.range_bytes,
+        kernel=kernel,
     )
 
     def run_upload(upload: Upload) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.csv_cells import most_bytes, number_cells, quoted_column, safe_cell, safe_column
+from worker.core.csv_cells import cells_bytes, number_cells, quoted_column, safe_cell, safe_column
 
 CELLS = st.lists(st.text(st.sampled_from("=+-@\t\r\n,'\"ab5.é😀"), max_size=6), min_size=1, max_size=30)
 
@@ -37,13 +37,21 @@ def test_a_column_is_made_of_its_cells(cells: list[str]) -> None:
     assert safe == [safe_cell(cell) for cell in cells]
     for cell, written in zip(safe, quoted_column(safe), strict=True):
         assert [row[0] for row in csv.reader(io.StringIO(f"{written},x\n", newline=""), strict=True)] == [cell]
-        assert len(written.encode()) <= most_bytes([cell])
+        assert len(written.encode()) <= cells_bytes([[cell]], 1)[0]
 
 
 @given(CELLS)
 def test_the_bound_holds_for_whole_lines(cells: list[str]) -> None:
     line = ",".join(quoted_column([safe_cell(cell) for cell in cells]))
-    assert len(line.encode()) <= most_bytes(cells)
+    (bound,) = cells_bytes([[cell] for cell in cells], 1)
+    assert len(line.encode()) <= bound
+
+
+@given(st.lists(CELLS.map(lambda cells: [*cells, *[""] * 30][:4]), min_size=1, max_size=5))
+def test_the_bound_of_a_row_is_that_of_its_cells(columns: list[list[str]]) -> None:
+    together = cells_bytes(columns, 4).tolist()
+    assert together == [int(cells_bytes([[cells[row]] for cells in columns], 1)[0]) for row in range(4)]
+    assert cells_bytes([], 4).tolist() == [0] * 4
 
 
 @given(st.lists(st.floats(1e-4, 1.0)))

@@ -7,15 +7,16 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.objects import MAX_PUT_BYTES
 from schemas.jobs import Counts, Dialect, Header, JobSpec, Source
 from worker.core.bisect_rows import Failure, Scored, score_each
-from worker.core.csv_cells import csv_line, most_bytes
+from worker.core.csv_cells import cells_bytes, csv_line
 from worker.core.csv_output import MAX_OBJECT_BYTES, PartBuilder
 from worker.core.output_lines import result_columns
+from worker.core.row_batch import batch_of
 from worker.core.rows import BadRow, Row, open_rows
 from worker.core.scorer import Scores
 
@@ -46,6 +47,10 @@ def row(number: int, *fields: str) -> Row:
     return Row(number, number + 1, number, fields[0], None, list(fields))
 
 
+def add(builder: PartBuilder, one: Row) -> bool:
+    return builder.add_batch(batch_of([one])) == 1
+
+
 def test_the_largest_object_is_what_the_port_takes() -> None:
     assert MAX_OBJECT_BYTES == MAX_PUT_BYTES
 
@@ -63,7 +68,7 @@ def test_our_columns_get_other_names_where_the_file_has_them() -> None:
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9), min_size=1))
 def test_a_line_reads_back_as_its_cells(cells: list[str]) -> None:
     line = csv_line(cells)
-    assert len(line.encode()) <= most_bytes(cells)
+    assert len(line.encode()) <= cells_bytes([[cell] for cell in cells], 1)[0]
     assert list(csv.reader(io.StringIO(line + "\n", newline=""), strict=True)) == [cells]
     header = ",".join(f"c{number}" for number in range(len(cells)))
     dialect = Dialect(text_column="c0")
@@ -78,11 +83,11 @@ def test_a_line_reads_back_as_its_cells(cells: list[str]) -> None:
     st.integers(200, 700),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_no_part_is_larger_than_allowed(texts: list[str], max_bytes: int, with_header: bool) -> None:
     builder = PartBuilder(spec(["text"]), LABELS, with_header=with_header, max_bytes=max_bytes)
-    taken = 0
-    while taken < len(texts) and builder.add(row(taken + 1, texts[taken])):
-        taken += 1
+    taken = builder.add_batch(batch_of([row(number, text) for number, text in enumerate(texts, 1)]))
+    assert taken == len(texts) or not add(builder, row(taken + 1, texts[taken]))
     part = builder.finish(score)
     assert taken >= 1
     assert len(part.predictions) <= max_bytes or taken == 1
@@ -92,8 +97,26 @@ def test_no_part_is_larger_than_allowed(texts: list[str], max_bytes: int, with_h
 def test_a_part_ends_after_its_rows_good_and_bad() -> None:
     builder = PartBuilder(spec(["text"], chunk_rows=2), LABELS, with_header=True)
     assert builder.add(BadRow(1, 2, 5, "empty_text", "It is empty."))
-    assert builder.add(row(2, "good"))
-    assert not builder.add(row(3, "bad"))
+    assert builder.add_batch(batch_of([row(2, "good"), row(3, "bad")])) == 1
+    assert not add(builder, row(3, "bad"))
+    assert not builder.add(BadRow(3, 4, 9, "empty_text", "It is empty."))
+
+
+@given(st.lists(st.integers(1, 9), min_size=1), st.integers(200, 700))
+@settings(deadline=None)
+def test_where_a_part_ends_does_not_depend_on_the_batches(sizes: list[int], max_bytes: int) -> None:
+    rows = [row(number, "some text" * number) for number in range(1, sum(sizes) + 1)]
+    one = PartBuilder(spec(["text"], chunk_rows=25), LABELS, with_header=True, max_bytes=max_bytes)
+    many = PartBuilder(spec(["text"], chunk_rows=25), LABELS, with_header=True, max_bytes=max_bytes)
+    taken = one.add_batch(batch_of(rows))
+    at = 0
+    for size in sizes:
+        fitting = many.add_batch(batch_of(rows[at : at + size]))
+        at += fitting
+        if fitting < size:
+            break
+    assert at == taken
+    assert one.finish(score) == many.finish(score)
 
 
 def test_a_part_of_no_rows_has_the_header_alone() -> None:
@@ -105,7 +128,7 @@ def test_a_part_of_no_rows_has_the_header_alone() -> None:
 def test_thousands_of_failures_are_cut_into_objects() -> None:
     builder = PartBuilder(spec(["text"]), LABELS, with_header=False, max_bytes=10_000)
     count = 0
-    while builder.add(row(count + 1, "poison")):
+    while add(builder, row(count + 1, "poison")):
         count += 1
     part = builder.finish(score)
     assert part.predictions == b""
@@ -116,7 +139,7 @@ def test_thousands_of_failures_are_cut_into_objects() -> None:
 
 def test_no_probability_is_an_empty_cell() -> None:
     builder = PartBuilder(spec(["text"]), LABELS, with_header=False)
-    builder.add(row(1, "odd"))
+    assert add(builder, row(1, "odd"))
     assert builder.finish(score).predictions == b'odd,1,"ye,s",,linear_svc,v1\n'
 
 

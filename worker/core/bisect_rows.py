@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
+from typing import TypeVar
 
 from worker.core.scorer import Scores
+
+SomeTexts = TypeVar("SomeTexts", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,17 @@ def score_blocks(score: Callable[[Sequence[str]], Scores], texts: Sequence[str])
         middle = len(texts) // 2
         return score_blocks(score, texts[:middle]) + score_blocks(score, texts[middle:])
     return [Block(texts, scores)]
+
+
+def scored_whole(score: Callable[[SomeTexts], Scores], texts: SomeTexts) -> Scores | None:
+    """Return the scores of all texts; None where scoring fails, so that `score_blocks` is to find the rows."""
+    try:
+        scores = score(texts)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever scoring raises on a row, its neighbours must be scored
+        return None
+    return scores if len(scores) == len(texts) else None
 
 
 def _failure(error: Exception) -> Failure:

@@ -40,6 +40,9 @@ class Block:
     troubled: bool
     """Whether what follows is irregular."""
 
+    def __len__(self) -> int:
+        return len(self.starts)
+
     def column(self, number: int, columns: int) -> tuple[Positions, Positions]:
         """Return where a column's fields start and end, quotes included; only right for records of `columns` fields."""
         last = max(len(self.delimiters) - 1, 0)

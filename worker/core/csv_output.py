@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from schemas.codec import encode
 from schemas.jobs import Counts, JobSpec
 from schemas.outcomes import Rejection, text_digest
 from schemas.report import PartReport
-from worker.core.bisect_rows import Failure, score_blocks
+from worker.core.bisect_rows import Failure, score_blocks, scored_whole
+from worker.core.byte_texts import ByteTexts
+from worker.core.csv_header import column_index
 from worker.core.output_lines import Lines, lines_of
+from worker.core.part_rows import PartRows
 from worker.core.report_part import Explain, PartReportMaker
+from worker.core.row_batch import RowBatch
 from worker.core.rows import BadRow, Row
 from worker.core.scorer import Scores
 
 MAX_OBJECT_BYTES = 8 * 1024 * 1024
 """The most that is written in one atomic request (see the object port)."""
+
+
+Score = Callable[[Sequence[str]], Scores]
+ScoreBytes = Callable[[ByteTexts], Scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +64,53 @@ class PartBuilder:
         self._header = self._lines.header() if with_header else b""
         self._max_bytes = max_bytes
         self._room = max_bytes - len(self._header)
-        self._rows: list[Row] = []
+        self._text = column_index(spec.dialect.text_column, "text", spec.header.columns, spec.dialect)
+        self._rows = PartRows()
         self._bad: list[BadRow] = []
 
-    def add(self, item: Row | BadRow) -> bool:
-        """Take the item; False when the part is full without it. The first item always fits."""
+    def add(self, bad: BadRow) -> bool:
+        """Take a bad row; False when the part is full without it. The first row always fits."""
         count = len(self._rows) + len(self._bad)
-        if count == self._spec.chunk_rows:
-            return False
-        if isinstance(item, Row):
-            size = self._lines.most_bytes(item.fields)
-        else:
-            size = len(encode(self._rejection(item, item.code, item.reason))) + 1
-        if count and size > self._room:
+        size = len(encode(self._rejection(bad, bad.code, bad.reason))) + 1
+        if count == self._spec.chunk_rows or (count and size > self._room):
             return False
         self._room -= size
-        if isinstance(item, Row):
-            self._rows.append(item)
-        else:
-            self._bad.append(item)
+        self._bad.append(bad)
         return True
 
-    def finish(self, score: Callable[[Sequence[str]], Scores], explain: Explain | None = None) -> PartContent:
-        """Score the rows and return the part. `explain` tells the report which terms counted for what."""
+    def add_batch(self, batch: RowBatch) -> int:
+        """Take rows from the start of a batch, and return how many: fewer than all when the part is full with them."""
+        count = len(self._rows) + len(self._bad)
+        batch = batch.part(0, min(len(batch), self._spec.chunk_rows - count))
+        if not len(batch):
+            return 0
+        sizes = np.cumsum(self._lines.sizes(batch))
+        fitting = int(np.searchsorted(sizes, self._room, side="right")) or int(not count)
+        if fitting:
+            self._room -= int(sizes[fitting - 1])
+            self._rows.add(batch.part(0, fitting))
+        return fitting
+
+    def finish(
+        self, score: Score, explain: Explain | None = None, *, score_bytes: ScoreBytes | None = None
+    ) -> PartContent:
+        """Score the rows and return the part. `explain` tells the report which terms counted for what.
+
+        `score_bytes` gives the scores of `score`, sooner, for rows that are bytes still.
+        """
         labels: Counter[str] = Counter()
         rejections = {bad.row: self._rejection(bad, bad.code, bad.reason) for bad in self._bad}
         report = PartReportMaker(self._spec, explain)
         pieces, at = [self._header], 0
-        for block in score_blocks(score, [row.text for row in self._rows]):
-            rows = self._rows[at : at + len(block.texts)]
-            at += len(rows)
-            if isinstance(block.outcome, Failure):
-                (row,) = rows
-                rejections[row.row] = self._rejection(row, block.outcome.code, block.outcome.reason)
-                continue
-            labels.update(block.outcome.labels)
-            pieces.append(self._lines.write(rows, block.outcome))
-            report.add(rows, block.outcome)
+        for count, outcome in self._outcomes(score, score_bytes):
+            if isinstance(outcome, Failure):
+                row = self._rows.row(at)
+                rejections[row.row] = self._rejection(row, outcome.code, outcome.reason)
+            else:
+                labels.update(outcome.label_counts())
+                pieces += self._write(at, outcome)
+                report.add(self._rows.numbers(at, at + count), partial(self._rows.row_after, at), outcome)
+            at += count
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
             predictions=b"".join(pieces),
@@ -103,6 +123,22 @@ class PartBuilder:
             report=report.finish(in_order),
             format=self._spec.output.format,
         )
+
+    def _outcomes(self, score: Score, score_bytes: ScoreBytes | None) -> list[tuple[int, Scores | Failure]]:
+        """Return what became of the rows, in order: of how many neighbours, and what."""
+        texts = self._rows.byte_texts(self._text) if score_bytes is not None and len(self._rows) else None
+        if texts is not None and score_bytes is not None:
+            scores = scored_whole(score_bytes, texts)
+            if scores is not None:
+                return [(len(scores), scores)]
+        return [(len(block.texts), block.outcome) for block in score_blocks(score, self._rows.texts())]
+
+    def _write(self, first: int, scores: Scores) -> Iterator[bytes]:
+        """Yield the lines of the scored rows from a position on."""
+        done = 0
+        for batch in self._rows.batches(first, first + len(scores)):
+            yield self._lines.write(batch, scores.part(done, done + len(batch)))
+            done += len(batch)
 
     def _rejection(self, item: Row | BadRow, code: str, reason: str) -> Rejection:
         scored = isinstance(item, Row)

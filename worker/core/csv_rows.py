@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from schemas.jobs import Dialect, Header
+from worker.core.csv_blocks import Block
 from worker.core.csv_records import Record, RecordReader
-from worker.core.csv_walk import Regular, walk
+from worker.core.csv_walk import Regular, block_cutter, walk
+from worker.core.kernel import Kernel
+from worker.core.records import RecordBlock, cut_records, takes_records
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_blocks import rows_of_block
+from worker.core.row_records import rows_of_records
 from worker.core.row_rules import RowRules
 from worker.core.row_types import BadRow, Place, Row
 
@@ -17,7 +21,14 @@ class CsvRows:
     """What a reader's records become; `waiting` are records that it gave already. Iterate `batches` once."""
 
     def __init__(
-        self, records: RecordReader, waiting: list[Record], dialect: Dialect, header: Header, row: int
+        self,
+        records: RecordReader,
+        waiting: list[Record],
+        dialect: Dialect,
+        header: Header,
+        row: int,
+        *,
+        kernel: Kernel | None = None,
     ) -> None:
         self._records = records
         self._waiting = waiting
@@ -25,6 +36,7 @@ class CsvRows:
         self._row = row
         self._delimiter = dialect.delimiter.encode(self._rules.encoding)
         self._quote = None if dialect.quote is None else dialect.quote.encode()
+        self._kernel = kernel if takes_records(self._rules) else None
 
     def end(self) -> Place:
         """Return where the file ends; only after the last row."""
@@ -36,13 +48,23 @@ class CsvRows:
         How rows are put together in batches depends on the chunks and says nothing; the rows do not.
         """
         yield from self._exact(self._waiting)
-        for piece in walk(self._records, delimiter=self._delimiter, quote=self._quote):
-            if isinstance(piece, Regular):
-                place = Place(piece.byte, piece.line, self._row)
-                self._row += len(piece.block.starts)
-                yield from rows_of_block(piece.data, piece.block, piece.start, place, self._rules)
-            else:
+        pieces: Iterator[Regular[Block | RecordBlock] | list[Record]] = walk(self._records, self._cut())
+        for piece in pieces:
+            if not isinstance(piece, Regular):
                 yield from self._exact(piece)
+                continue
+            place, block = Place(piece.byte, piece.line, self._row), piece.block
+            self._row += len(block)
+            if isinstance(block, RecordBlock):
+                yield from rows_of_records(block, place, self._rules)
+            else:
+                yield from rows_of_block(piece.data, block, piece.start, place, self._rules)
+
+    def _cut(self) -> Callable[[bytes, int, int], Block | RecordBlock | None]:
+        kernel, rules = self._kernel, self._rules
+        if kernel is not None:
+            return lambda data, start, size: cut_records(kernel, data, start, size, rules)
+        return block_cutter(self._delimiter, self._quote)
 
     def _exact(self, records: Iterable[Record]) -> Iterator[RowBatch | BadRow]:
         rows: list[Row] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from worker.core.csv_blocks import Block, cut_block
 from worker.core.csv_records import Record, RecordReader
@@ -15,31 +16,55 @@ _LEAST_BLOCK_BYTES = 1 << 13
 _MOST_PATIENCE = 1024
 
 
+class Cut(Protocol):
+    """What is known of the regular records that were cut off."""
+
+    @property
+    def stop(self) -> int: ...  # noqa: D102 - see `Block`
+    @property
+    def line_count(self) -> int: ...  # noqa: D102
+    @property
+    def troubled(self) -> bool: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
+B = TypeVar("B", bound=Cut)
+
+
 @dataclass(frozen=True, slots=True)
-class Regular:
+class Regular(Generic[B]):
     """Regular records, and where in the file they begin."""
 
     data: bytes
     """The buffer that the block's positions are of."""
     start: int
     """Where in the buffer the block begins; in the file that is `byte`, on line `line`."""
-    block: Block
+    block: B
     byte: int
     line: int
 
 
-def walk(records: RecordReader, *, delimiter: bytes, quote: bytes | None) -> Iterator[Regular | list[Record]]:
+def block_cutter(delimiter: bytes, quote: bytes | None) -> Callable[[bytes, int, int], Block | None]:
+    """Return what cuts blocks for `walk`; of a delimiter of several bytes, nothing."""
+
+    def cut(data: bytes, start: int, size: int) -> Block | None:
+        if len(delimiter) > 1:
+            return None
+        return cut_block(data, start, size, delimiter=delimiter[0], quote=None if quote is None else quote[0])
+
+    return cut
+
+
+def walk(records: RecordReader, cut: Callable[[bytes, int, int], B | None]) -> Iterator[Regular[B] | list[Record]]:
     """Yield every record that is left, in order. After the last, `records` stands at the file's end.
 
-    How records are put together depends on the chunks and says nothing.
+    `cut` is given a buffer, where in it a record starts, and how many bytes it may look at. How records are put
+    together depends on the chunks and says nothing.
     """
     size, patience = _BLOCK_BYTES, 1
-    single = delimiter[0] if len(delimiter) == 1 else None
     while (found := records.buffer())[0]:
         data, start = found
-        block = None
-        if single is not None:
-            block = cut_block(data, start, size, delimiter=single, quote=None if quote is None else quote[0])
+        block = cut(data, start, size)
         if block is None:
             # Trouble seldom comes alone: the more there was, the more is read exactly before the next look.
             yield _some(records, patience)
@@ -48,7 +73,7 @@ def walk(records: RecordReader, *, delimiter: bytes, quote: bytes | None) -> Ite
         regular = Regular(data, start, block, records.byte, records.line)
         records.advance(block.stop, lines=block.line_count)
         yield regular
-        patience = 1 if len(block.starts) > patience else patience
+        patience = 1 if len(block) > patience else patience
         size = _LEAST_BLOCK_BYTES if block.troubled else min(4 * size, _BLOCK_BYTES)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 _WORD = ctypes.c_int64
 _ADDRESS = ctypes.c_void_p
+_ROWS = (_ADDRESS, _ADDRESS, _ADDRESS)
 _TEXTS = (_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _WORD, _WORD)
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
@@ -21,8 +22,12 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
     "walk_texts": (*_TEXTS, _ADDRESS),
     "locate_texts": (ctypes.py_object, _WORD, _ADDRESS, _ADDRESS, _ADDRESS),
     "logistic": (_ADDRESS, _WORD, _ADDRESS),
+    "cut_records": (_ADDRESS, _ADDRESS, _WORD, _ADDRESS),
+    "measure_rows": (*_ROWS, _WORD, _ADDRESS),
+    "gather_cells": (*_ROWS, _WORD, _WORD, _ADDRESS, _ADDRESS),
+    "write_rows": (*_ROWS, _WORD, _ADDRESS, _WORD),
 }
-"""C parameters of each entry point; all return int64. `worker/core/kernel_source.py` says what they do."""
+"""C parameters of each entry point; all return int64. `kernel_source.py` and `kernel_row*.py` say what they do."""
 
 EntryPoint = Callable[..., int]
 
@@ -51,6 +56,10 @@ class Kernel:
         self.walk_texts: Final = self._entry("walk_texts")
         self.locate_texts: Final = self._entry("locate_texts", make_type=ctypes.PYFUNCTYPE)
         self.logistic: Final = self._entry("logistic")
+        self.cut_records: Final = self._entry("cut_records")
+        self.measure_rows: Final = self._entry("measure_rows")
+        self.gather_cells: Final = self._entry("gather_cells")
+        self.write_rows: Final = self._entry("write_rows")
 
     def _entry(self, name: str, make_type: Callable[..., Any] = ctypes.CFUNCTYPE) -> EntryPoint:
         address = self._engine.get_function_address(name)

@@ -26,6 +26,8 @@ from worker.core.kernel_intrinsics import (
     prefetch,
     shift_right,
 )
+from worker.core.kernel_row_cells import gather_cells, measure_rows, write_rows
+from worker.core.kernel_rows import cut_records
 from worker.core.kernel_weights import (
     collect_columns,
     count_features,
@@ -232,7 +234,9 @@ def locate_texts(texts: int, count: int, functions: Pointer, starts: Pointer, en
 
 _int = types.int64
 _ints = pointer_to(types.int64)
+_bytes = pointer_to(types.uint8)
 _texts = (_ints, _ints, _ints, _ints, _int, _int)
+_rows = (_ints, _bytes, pointer_to(types.int32))
 
 ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
     "insert_words": (insert_words, _int(_ints, _ints, _ints, _ints, _int, _int)),
@@ -245,6 +249,10 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
     "walk_texts": (walk_texts, _int(*_texts, _ints)),
     "locate_texts": (locate_texts, _int(_int, _int, _ints, _ints, _ints)),
     "logistic": (logistic, _int(pointer_to(types.float64), _int, _int)),
+    "cut_records": (cut_records, _int(_ints, _bytes, _int, pointer_to(types.int32))),
+    "measure_rows": (measure_rows, _int(*_rows, _int, _ints)),
+    "gather_cells": (gather_cells, _int(*_rows, _int, _int, _bytes, _ints)),
+    "write_rows": (write_rows, _int(*_rows, _int, _bytes, _int)),
 }
 """Name, function and C signature of each."""
 

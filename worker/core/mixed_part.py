@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 import msgspec
+import numpy as np
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Counts, JobSpec, PinnedModel
@@ -21,6 +22,7 @@ from worker.core.csv_output import PartContent, rejection_objects
 from worker.core.output_lines import lines_of, output_columns, probabilities
 from worker.core.output_options import kept_columns
 from worker.core.report_part import PartReportMaker
+from worker.core.row_batch import RowBatch
 from worker.core.row_models import RowModels
 from worker.core.row_types import BadRow, Row
 from worker.core.scorer import Scores
@@ -41,7 +43,7 @@ class MixedPartBuilder:
         self._models = RowModels(spec)
         self._lines = _MixedLines(spec)
         bound = lines_of(_longest(spec), labels)
-        self._most_bytes = bound.most_bytes
+        self._sizes = bound.sizes
         self._header = bound.header() if with_header else b""
         self._max_bytes = max_bytes
         self._room = max_bytes - len(self._header)
@@ -49,16 +51,26 @@ class MixedPartBuilder:
         self._rejections: dict[int, Rejection] = {}
         self._count = 0
 
-    def add(self, item: Row | BadRow) -> bool:
-        """Take the item; False when the part is full without it. The first item always fits."""
+    def add(self, bad: BadRow) -> bool:
+        """Take a bad row; False when the part is full without it. The first row always fits."""
+        return self._take(bad, 0)
+
+    def add_batch(self, batch: RowBatch) -> int:
+        """Take rows from the start of a batch, and return how many: fewer than all when the part is full with them."""
+        taken = 0
+        for row, size in zip(batch.rows(), self._sizes(batch).tolist(), strict=True):
+            if not self._take(row, size):
+                break
+            taken += 1
+        return taken
+
+    def _take(self, item: Row | BadRow, size: int) -> bool:
+        """Take the item, whose line has at most `size` bytes if it is scored; False when the part is full."""
         if self._count == self._spec.chunk_rows:
             return False
         sorted_in = self._sorted(item)
-        size = (
-            len(msgspec.json.encode(sorted_in)) + 1
-            if isinstance(sorted_in, Rejection)
-            else self._most_bytes(item.fields if isinstance(item, Row) else [])
-        )
+        if isinstance(sorted_in, Rejection):
+            size = len(msgspec.json.encode(sorted_in)) + 1
         if self._count and size > self._room:
             return False
         self._room -= size
@@ -91,7 +103,9 @@ class MixedPartBuilder:
                     zip((row.row for row in some), self._lines.write(some, block.outcome, pinned), strict=True)
                 )
                 # Margins of different models cannot be compared.
-                report.add(some, replace(block.outcome, decisions=None))
+                report.add(
+                    np.array([row.row for row in some]), some.__getitem__, replace(block.outcome, decisions=None)
+                )
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
             predictions=self._header + b"".join(lines[row] for row in sorted(lines)),
@@ -126,13 +140,14 @@ class _MixedLines:
 
     def write(self, rows: Sequence[Row], scores: Scores, pinned: PinnedModel) -> list[bytes]:
         """Return the line of each row."""
-        numbers = probabilities(scores)
+        found = probabilities(scores)
+        numbers = None if found is None else found.tolist()
         tail = (pinned.model, pinned.version)
         kept = [[row.fields[place] for place in self._kept] for row in rows]
         if self._json:
             values: Sequence[float | None] = numbers or [None] * len(rows)
-            found = zip(kept, rows, scores.labels, values, strict=True)
-            cells = ((*own, row.row, label, number, *tail) for own, row, label, number in found)
+            scored = zip(kept, rows, scores.labels, values, strict=True)
+            cells = ((*own, row.row, label, number, *tail) for own, row, label, number in scored)
             return [msgspec.json.encode(dict(zip(self._names, line, strict=True))) + b"\n" for line in cells]
         texts = [""] * len(rows) if numbers is None else number_cells(numbers)
         cell = safe_cell if self._safe else str

@@ -17,7 +17,7 @@ from schemas.ranges import MAX_RANGES
 from worker.core.csv_blocks import Positions
 from worker.core.csv_dialect import codec_name
 from worker.core.csv_records import RecordReader
-from worker.core.csv_walk import Regular, walk
+from worker.core.csv_walk import Regular, block_cutter, walk
 from worker.core.jsonl_rows import json_lines
 from worker.core.plain_bytes import is_as_stored
 from worker.core.row_types import Place
@@ -66,7 +66,7 @@ def _csv_starts(chunks: Iterable[bytes], dialect: Dialect, first: Place) -> Iter
     delimiter = dialect.delimiter.encode(codec_name(dialect.encoding))
     quote = None if dialect.quote is None else dialect.quote.encode()
     records = RecordReader(chunks, delimiter=delimiter, quote=quote, byte=first.byte, line=first.line)
-    for piece in walk(records, delimiter=delimiter, quote=quote):
+    for piece in walk(records, block_cutter(delimiter, quote)):
         if isinstance(piece, Regular):
             yield piece.block.starts + (piece.byte - piece.start), piece.block.lines + piece.line
         else:

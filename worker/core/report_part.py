@@ -61,8 +61,8 @@ class PartReportMaker:
         self._least: list[RowExample] = []
         self._sample: list[Row] = []
 
-    def add(self, rows: Sequence[Row], scores: Scores) -> None:
-        """Add scored rows, in the file's order."""
+    def add(self, numbers: NDArray[np.int64], row_at: Callable[[int], Row], scores: Scores) -> None:
+        """Add scored rows in the file's order: their numbers, and each by its position, from 0."""
         confidence = _probabilities(scores)
         if confidence is not None:
             self._measure = "probability"
@@ -73,12 +73,15 @@ class PartReportMaker:
         elif (confidence := _margins(scores)) is not None:
             self._measure = "margin"
         if confidence is not None:
-            self._most = most_confident(self._most + self._examples(rows, scores, confidence, highest(confidence)))
-            self._least = least_confident(self._least + self._examples(rows, scores, confidence, highest(-confidence)))
+            self._most = most_confident(self._most + self._examples(row_at, scores, confidence, highest(confidence)))
+            self._least = least_confident(
+                self._least + self._examples(row_at, scores, confidence, highest(-confidence))
+            )
         # Steps are powers of two that never fall, so the first row's step sorts out most rows cheaply.
-        least = sample_step(rows[0].row)
-        candidates = [row for row in rows if row.row % least == 0]
-        self._sample += [row for row in candidates if row.row % sample_step(row.row) == 0]
+        for place in np.flatnonzero(numbers % sample_step(int(numbers[0])) == 0).tolist():
+            number = int(numbers[place])
+            if number % sample_step(number) == 0:
+                self._sample.append(row_at(place))
 
     def finish(self, rejections: Sequence[Rejection]) -> PartReport:
         """Return the sums; `rejections` in the file's order."""
@@ -102,18 +105,18 @@ class PartReportMaker:
         )
 
     def _examples(
-        self, rows: Sequence[Row], scores: Scores, confidence: Floats, places: Sequence[int]
+        self, row_at: Callable[[int], Row], scores: Scores, confidence: Floats, places: Sequence[int]
     ) -> list[RowExample]:
-        return [
-            RowExample(
-                row=rows[place].row,
-                label=scores.classes[int(scores.chosen[place])],
-                confidence=float(confidence[place]),
-                id=rows[place].id,
-                excerpt=excerpt(rows[place].text) if self._with_text else None,
-            )
-            for place in places
-        ]
+        return [self._example(row_at(place), scores, confidence, place) for place in places]
+
+    def _example(self, row: Row, scores: Scores, confidence: Floats, place: int) -> RowExample:
+        return RowExample(
+            row=row.row,
+            label=scores.classes[int(scores.chosen[place])],
+            confidence=float(confidence[place]),
+            id=row.id,
+            excerpt=excerpt(row.text) if self._with_text else None,
+        )
 
 
 def most_confident(examples: list[RowExample]) -> list[RowExample]:

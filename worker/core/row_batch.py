@@ -1,10 +1,11 @@
-"""Consecutive rows as columns: what scoring and writing take at once."""
+"""Consecutive rows as columns: what scoring and writing take at once. The columns may be made only when asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from worker.core.records import Records
 from worker.core.row_types import Place, Row
 
 
@@ -13,14 +14,16 @@ class RowBatch:
     """At least one row that can be scored: rows `first_row`, `first_row + 1` and so on. All lists have one length."""
 
     first_row: int
-    lines: list[int]
+    lines: Sequence[int]
     """Of each row, as in `Row`."""
-    offsets: list[int]
+    offsets: Sequence[int]
     """`Row.byte` of each row."""
-    texts: list[str]
-    ids: list[str | None]
-    columns: list[list[str]]
+    texts: Sequence[str]
+    ids: Sequence[str | None]
+    columns: Sequence[Sequence[str]]
     """All columns of the file, each with a cell for every row; the texts are one of them."""
+    records: Records | None = None
+    """Where the rows lie as bytes of the file, for whoever need not make strings of them."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -37,11 +40,18 @@ class RowBatch:
             self.texts[first:last],
             self.ids[first:last],
             [cells[first:last] for cells in self.columns],
+            None if self.records is None else self.records.part(max(first, 0), last),
         )
 
     def place(self, position: int) -> Place:
         """Return where the row at a position, from 0, starts."""
         return Place(self.offsets[position], self.lines[position], self.first_row + position)
+
+    def row(self, position: int) -> Row:
+        """Return the row at a position, from 0."""
+        fields = [cells[position] for cells in self.columns]
+        line, byte = self.lines[position], self.offsets[position]
+        return Row(self.first_row + position, line, byte, self.texts[position], self.ids[position], fields)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows one by one."""

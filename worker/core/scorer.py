@@ -50,9 +50,25 @@ class Scores:
         """The predicted label of each text."""
         return [self.classes[column] for column in self.chosen.tolist()]
 
+    def label_counts(self) -> dict[str, int]:
+        """Return how often each label was predicted, in the order in which they first were."""
+        counts = np.bincount(self.chosen, minlength=len(self.classes))
+        columns = np.flatnonzero(counts).tolist()
+        columns.sort(key=lambda column: int(np.argmax(self.chosen == column)))
+        return {self.classes[column]: int(counts[column]) for column in columns}
+
     def confidence(self, i: int) -> float | None:
         """Return the probability of the label predicted for text i; None where the classifier has no probabilities."""
         return None if self.probabilities is None else float(self.probabilities[i, self.chosen[i]])
+
+    def part(self, first: int, last: int) -> "Scores":
+        """Return the scores of the texts from one position to before another."""
+        return Scores(
+            classes=self.classes,
+            chosen=self.chosen[first:last],
+            probabilities=None if self.probabilities is None else self.probabilities[first:last],
+            decisions=None if self.decisions is None else self.decisions[first:last],
+        )
 
     def __len__(self) -> int:
         return len(self.chosen)

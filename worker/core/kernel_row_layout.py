@@ -1,0 +1,66 @@
+"""The numbers that the kernel's functions for rows and their callers share.
+
+`cut_records` fills a table of int32 with one row for each record: the fields below, then a pair of positions for each
+column, where its cell starts and ends without quotes. Positions count from where the block starts. This file imports
+nothing, so that both sides may.
+"""
+
+from typing import Final
+
+# A row of the table.
+START: Final = 0
+END: Final = 1  # before the line end
+LINE: Final = 2  # lines of the block before the record
+FLAGS: Final = 3
+BOUNDS: Final = 4  # start and end of the first column; two more fields for each further one
+
+# Flags.
+ODD: Final = 1  # may be no row: to be read exactly; its bounds mean nothing
+DOUBLED: Final = 2  # holds a doubled quote
+CHANGED: Final = 4  # its cells may be written in another way than they stand here
+
+# The plan of `cut_records`: positions in an array of int64.
+DELIMITER: Final = 0
+QUOTE: Final = 1  # -1 for none
+COLUMNS: Final = 2
+TEXT: Final = 3  # number of the column of texts
+ID: Final = 4  # number of the column of ids, -1 for none
+MAX_TEXT: Final = 5  # bytes; a longer text makes a record odd
+MAX_ID: Final = 6
+CAPACITY: Final = 7  # records that the table can hold
+ORIGIN: Final = 8  # where the block starts in the source
+LIMIT: Final = 9  # where the bytes that may be looked at end
+STOP: Final = 10  # result: where the record after the last one starts
+STOP_LINES: Final = 11  # result: lines before that
+TROUBLED: Final = 12  # result: 1 where what follows breaks the rules
+# What is known of the record that is being read; to be set to 0 by the caller, FIELD and STOP to ORIGIN.
+RECORDS: Final = 13  # records in the table
+LINES: Final = 14
+FIELD: Final = 15  # where the field starts
+NUMBER: Final = 16  # of the field, from 0
+INSIDE: Final = 17  # 1 within quotes
+CLOSED: Final = 18  # where the field's closing quote is, 0 for none
+SPECIAL: Final = 19  # 1 where the field holds what asks for quotes
+FOUND: Final = 20  # flags of the record
+HIGH: Final = 21  # 1 where bytes near the record are not ASCII
+SKIP: Final = 22  # bytes before this are done with
+CUT_FIELDS: Final = 23
+
+# The plan of `measure_rows` and `write_rows`.
+WIDTH: Final = 0  # of the table
+FROM: Final = 1  # where the block starts in the source
+SOURCE_QUOTE: Final = 2  # -1 for none
+KEPT: Final = 3  # address of int64[KEPT_COUNT]: the columns that are written
+KEPT_COUNT: Final = 4
+VERBATIM: Final = 5  # 1 where records without the flag CHANGED are written as they stand
+SAFE: Final = 6  # 1 to put an apostrophe before formulas
+FIRST_ROW: Final = 7  # number of the first row
+CHOSEN: Final = 8  # address of int64[rows]: the label of each row
+LABELS: Final = 9  # address of the labels' cells, one after the other
+LABEL_OFFSETS: Final = 10  # address of int64[labels + 1]
+NUMBERS: Final = 11  # address of the probabilities' texts, a byte between two; 0 for none
+NUMBER_AT: Final = 12  # where the next one starts; moved on
+TAIL: Final = 13  # address of what stands behind the probability
+TAIL_BYTES: Final = 14
+ADDED: Final = 15  # what `measure_rows` adds for each row
+WRITE_FIELDS: Final = 16

@@ -1,0 +1,180 @@
+"""Records as the kernel finds them: positions in a buffer, whose cells become strings only where somebody asks.
+
+Only for files in UTF-8 and delimiters of one byte; everything else, and every machine without the kernel, takes
+`worker.core.csv_blocks`, with the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.requests import MAX_TEXT_CHARS
+from worker.core import kernel_row_layout as at
+from worker.core.kernel import Kernel
+from worker.core.kernel_index import address_of
+from worker.core.row_rules import RowRules
+
+Table = NDArray[np.int32]
+Numbers = NDArray[np.int64]
+
+_MOST_CELLS: Final = 1 << 16
+"""Of one table: a quarter of a megabyte for either end."""
+
+_NO_QUOTE: Final = -1
+_MAX_ID_BYTES: Final = 128
+"""See `schemas.requests.ID_PATTERN`, whose characters are ASCII."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Regular records of one buffer that are rows beyond doubt: see `kernel_row_layout` for the table."""
+
+    kernel: Kernel
+    data: bytes
+    start: int
+    """Where in `data` the positions of the table count from."""
+    quote: int
+    """The quote's byte, -1 for none."""
+    delimiter: int
+    table: Table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def part(self, first: int, last: int) -> Records:
+        """Return the records from one position to before another."""
+        return Records(self.kernel, self.data, self.start, self.quote, self.delimiter, self.table[first:last])
+
+    def plan(self) -> Numbers:
+        """Return the start of a plan for `measure_rows`, `gather_cells` and `write_rows`."""
+        plan = np.zeros(at.WRITE_FIELDS, dtype=np.int64)
+        plan[at.WIDTH], plan[at.FROM], plan[at.SOURCE_QUOTE] = self.table.shape[1], self.start, self.quote
+        return plan
+
+    def cell(self, column: int, position: int) -> str:
+        """Return one cell."""
+        row = self.table[position].tolist()
+        start, end = row[at.BOUNDS + 2 * column], row[at.BOUNDS + 2 * column + 1]
+        cell = self.data[self.start + start : self.start + end].decode()
+        if row[at.FLAGS] & at.DOUBLED:
+            quote = chr(self.quote)
+            return cell.replace(quote * 2, quote)
+        return cell
+
+    def cell_bytes(self, column: int) -> int:
+        """Return how many bytes a column's cells take at most."""
+        bounds = self.table[:, at.BOUNDS + 2 * column : at.BOUNDS + 2 * column + 2]
+        return int(bounds[:, 1].sum(dtype=np.int64) - bounds[:, 0].sum(dtype=np.int64))
+
+    def gather(self, column: int, target: NDArray[np.uint8], offsets: Numbers) -> None:
+        """Copy a column's cells to target[offsets[0]] on, and write where each one ends to offsets[1] on.
+
+        The target must have room for `cell_bytes`, and `offsets` one element more than there are records.
+        """
+        plan = self.plan()
+        self.kernel.gather_cells(
+            address_of(plan),
+            self.data,
+            address_of(self.table),
+            len(self.table),
+            column,
+            address_of(target),
+            address_of(offsets),
+        )
+
+
+class Cells(Sequence[str]):
+    """A column of records, as strings that are made when they are asked for."""
+
+    def __init__(self, records: Records, column: int) -> None:
+        self._records = records
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Cells: ...
+    def __getitem__(self, place: int | slice) -> str | Cells:
+        """Return one cell, or those of some records in a row."""
+        if isinstance(place, slice):
+            first, last, _ = place.indices(len(self))
+            return Cells(self._records.part(first, last), self._column)
+        return self._records.cell(self._column, place)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._records.cell(self._column, position) for position in range(len(self)))
+
+
+class Ids(Sequence[str | None]):
+    """The ids of records: None where the cell is empty."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self._cells = cells
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @overload
+    def __getitem__(self, place: int) -> str | None: ...
+    @overload
+    def __getitem__(self, place: slice) -> Ids: ...
+    def __getitem__(self, place: int | slice) -> str | Ids | None:
+        """Return one id, or those of some records in a row."""
+        return Ids(self._cells[place]) if isinstance(place, slice) else self._cells[place] or None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBlock:
+    """The regular records at the start of a piece of a buffer."""
+
+    records: Records
+    """All of them, the odd ones too."""
+    odd: Numbers
+    """Positions of those that must be read exactly."""
+    stop: int
+    """Where the next record starts."""
+    line_count: int
+    troubled: bool
+    """Whether what follows is irregular."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def takes_records(rules: RowRules) -> bool:
+    """Say whether the kernel's rules fit this file."""
+    return rules.encoding == "utf-8" and rules.delimiter.isascii() and rules.columns <= _MOST_CELLS
+
+
+def cut_records(kernel: Kernel, data: bytes, start: int, size: int, rules: RowRules) -> RecordBlock | None:
+    """Return the regular records of `data` from `start` on, within `size` bytes; None where there is not one.
+
+    A record starts at `start`. Only for rules that `takes_records` accepts, and sizes below 2 GiB.
+    """
+    plan = np.zeros(at.CUT_FIELDS, dtype=np.int64)
+    limit = min(start + size, len(data))
+    # Not more than there can be: a record has a line end, and a byte before it.
+    capacity = min(max(_MOST_CELLS // rules.columns, 1), size // 2 + 1)
+    table = np.empty((capacity, at.BOUNDS + 2 * rules.columns), dtype=np.int32)
+    quote = _NO_QUOTE if rules.quote is None else ord(rules.quote)
+    plan[at.DELIMITER], plan[at.QUOTE], plan[at.COLUMNS] = ord(rules.delimiter), quote, rules.columns
+    plan[at.TEXT], plan[at.ID] = rules.text, -1 if rules.id is None else rules.id
+    plan[at.MAX_TEXT], plan[at.MAX_ID], plan[at.CAPACITY] = MAX_TEXT_CHARS, _MAX_ID_BYTES, capacity
+    plan[at.ORIGIN] = plan[at.FIELD] = plan[at.STOP] = start
+    plan[at.LIMIT] = limit
+    count = kernel.cut_records(address_of(plan), data, len(data), address_of(table))
+    stop, troubled = int(plan[at.STOP]), bool(plan[at.TROUBLED])
+    if stop == start:
+        return None
+    table = table[:count]
+    records = Records(kernel, data, start, quote, ord(rules.delimiter), table)
+    odd = np.flatnonzero(table[:, at.FLAGS] & at.ODD)
+    return RecordBlock(records, odd, stop, int(plan[at.STOP_LINES]), troubled)
