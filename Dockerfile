@@ -7,7 +7,9 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/worker && python -m venv --without-pip /opt/function
 # Before the code: these layers stay cached until a pinned version changes.
 COPY requirements/ requirements/
-RUN pip --python /opt/worker install --require-hashes --only-binary :all: -r requirements/worker.txt \
+# worker-signing where REVIEWMILL_MODEL_PUBLIC_KEY will be set: docs/security.md.
+ARG WORKER_PACKAGES=worker
+RUN pip --python /opt/worker install --require-hashes --only-binary :all: -r requirements/${WORKER_PACKAGES}.txt \
  && pip --python /opt/function install --require-hashes --only-binary :all: -r requirements/function.txt
 # The build backend, at its pinned and hashed version, stays in this stage.
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt > backend.txt \

@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emulator.demo:main", "run the whole job on this machine and prove it"),
     "local": ("emulator.local:main", "start the local cloud: Pub/Sub, storage and a worker"),
     "train": ("training.command:main", "train the three classifiers on a CSV or TSV"),
-    "models": ("training.models_command:main", "list, show, promote and roll back models"),
+    "models": ("training.models_command:main", "list, show, sign, promote and roll back models"),
     "publish": ("publisher.command:main", "send a review, a file of reviews, or a CSV to score"),
     "worker": ("worker.command:main", "score messages and uploaded CSVs until stopped"),
     "score": ("worker.score_file:main", "score a local file, without any cloud"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
@@ -13,6 +14,9 @@ from training.columns import Wanted
 from training.console import DONE, finish, open_bucket, require_writable, say
 from training.source import SAMPLE, open_source
 from worker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cloud.signatures import Signer
 
 _EXAMPLES = """\
 examples:
@@ -50,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"one of {', '.join(MODEL_NAMES)}; may be repeated (default: all)",
     )
     made.add_argument("--no-promote", action="store_true", help="store the versions without making them current")
+    made.add_argument(
+        "--sign-key",
+        metavar="KEY.pem",
+        help="private key (P-256, P-384 or P-521, not encrypted) to sign the versions with; needs the extra 'signing'",
+    )
     made.add_argument("--seed", type=_seed, default=0, help="seed of the split and of the classifiers (default: 0)")
     _add_data_options(made)
     return made
@@ -76,6 +85,7 @@ def main(argv: list[str]) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     place = options.models or settings.models
     require_writable(place)
+    signer = _signer(options, settings)
     say(f"Reading {options.data}")
     source = open_source(options.data, lambda uri: open_bucket(uri, settings))
     objects = open_bucket(place, settings)
@@ -92,10 +102,40 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     trained = []
     for name in dict.fromkeys(options.classifier or MODEL_NAMES):
         say(f"Training {name}")
-        set_current = not options.no_promote
-        trained.append(train(objects, name, prepared, seed=options.seed, today=today, set_current=set_current))
+        trained.append(
+            train(
+                objects,
+                name,
+                prepared,
+                seed=options.seed,
+                today=today,
+                set_current=not options.no_promote,
+                signer=signer,
+            )
+        )
     table(trained, objects.uri)
     return DONE
+
+
+def _signer(options: argparse.Namespace, settings: Settings) -> Signer | None:
+    """Return what signs the versions. Raises InvalidInput where the workers' key would then refuse what is current."""
+    from cloud.signatures import open_signer, open_verifier  # noqa: PLC0415 - not for --help
+
+    signer = open_signer(options.sign_key) if options.sign_key else None
+    asked = open_verifier(settings.model_public_key)
+    if asked is not None and signer is None and not options.no_promote:
+        raise InvalidInput(
+            "not_signed",
+            "REVIEWMILL_MODEL_PUBLIC_KEY is set, so what is current must be signed. Give --sign-key KEY.pem, or "
+            "--no-promote and sign the versions later with 'reviewmill models sign'.",
+        )
+    if asked is not None and signer is not None and asked.key_id != signer.verifier.key_id:
+        raise InvalidInput(
+            "other_key",
+            f"{options.sign_key} is not the private key of {settings.model_public_key}, which "
+            "REVIEWMILL_MODEL_PUBLIC_KEY names: the signatures would be refused.",
+        )
+    return signer
 
 
 def _dialect(options: argparse.Namespace) -> Dialect:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud.objects import CloudSetupError, ContentConflict, Objects, TransientError
+from cloud.signature_bundle import SignatureRefused
 from schemas.errors import InvalidInput
 from training.errors import AliasMoved, ParityError
 from worker.core.compiled_errors import InvalidModel
@@ -62,6 +63,9 @@ def finish(prog: str, work: Callable[[], int]) -> int:
         return WRONG_USE
     except InvalidModel as error:
         say(f"{prog}: the version is refused: {error.reason}. Nothing was changed; name another version.")
+        return NOT_DONE
+    except SignatureRefused as refused:
+        say(f"{prog}: the version is refused: {refused}. Nothing was changed.")
         return NOT_DONE
     except (AliasMoved, ContentConflict, ParityError, TransientError) as error:
         say(f"{prog}: {error}")

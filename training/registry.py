@@ -13,7 +13,9 @@ from schemas.errors import InvalidInput
 from schemas.models import Alias, ModelManifest
 from training.errors import AliasMoved
 from training.export import Export
-from worker.core.model_files import MANIFEST, read_manifest, sha256
+from worker.core.compiled import unpack
+from worker.core.compiled_errors import InvalidModel
+from worker.core.model_files import CANONICAL, COMPILED, MANIFEST, check_file, check_scorer, read_manifest, sha256
 from worker.core.naming import model_alias, model_file, model_folder
 
 _MAX_ALIAS_BYTES = 10_000
@@ -64,6 +66,24 @@ def load_manifest(objects: Objects, model: str, version: str) -> tuple[ModelMani
             f"{objects.uri} holds no version {version!r} of {model}. List them with 'reviewmill models list'.",
         ) from None
     return read_manifest(data, name=model, version=version, expected_sha256=None), sha256(data)
+
+
+def checked_files(objects: Objects, manifest: ModelManifest) -> dict[str, bytes]:
+    """Return the files of a stored version, each as its manifest says. Raises InvalidModel.
+
+    A version without a compiled form is checked by its digest alone; the worker's gate opens it.
+    """
+    files = {}
+    for file in sorted({CANONICAL, *manifest.files}):
+        try:
+            data, _ = objects.get(model_file(manifest.name, manifest.version, file))
+        except ObjectNotFound:
+            raise InvalidModel(f"{file} is missing") from None
+        check_file(manifest, file, data)
+        if file == COMPILED:
+            check_scorer(manifest, unpack(data))
+        files[file] = data
+    return files
 
 
 def current(objects: Objects, model: str) -> tuple[Alias | None, int]:

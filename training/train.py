@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from cloud.objects import Objects
+from cloud.signatures import Signer
 from schemas.models import Split
 from training.clean import distinct
 from training.evaluate import metrics, predict
@@ -13,8 +14,9 @@ from training.export import Export, export
 from training.fit import fit
 from training.load import Loaded
 from training.registry import point, store
+from training.signing import sign
 from training.split import Parts, split
-from worker.core.model_files import sha256
+from worker.core.model_files import MANIFEST, sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,19 @@ def prepare(loaded: Loaded, name: str, *, seed: int) -> Prepared:
 
 
 def train(
-    objects: Objects, classifier: str, prepared: Prepared, *, seed: int, today: date, set_current: bool
+    objects: Objects,
+    classifier: str,
+    prepared: Prepared,
+    *,
+    seed: int,
+    today: date,
+    set_current: bool,
+    signer: Signer | None = None,
 ) -> Trained:
     """Fit one classifier, judge it on the held-out rows, and store it; the stored model is the judged one.
 
-    Raises ParityError before anything is written, AliasMoved, ContentConflict and TransientError.
+    With a `signer`, it is signed before it is current. Raises ParityError before anything is written, AliasMoved,
+    ContentConflict and TransientError.
     """
     test = prepared.parts.test
     pipeline = fit(classifier, prepared.parts.train, seed=seed)
@@ -64,6 +74,8 @@ def train(
     scores = metrics(held_out, prepared.parts.train)
     made = export(classifier, pipeline, held_out, metrics=scores, data=prepared.data, today=today)
     new = store(objects, made)
+    if signer is not None:
+        sign(objects, made.manifest, {**made.files, MANIFEST: made.manifest_bytes}, signer)
     if set_current:
         point(objects, classifier, made.manifest.version, sha256(made.manifest_bytes))
     return Trained(made, new, set_current)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloud.objects import ObjectNotFound, Objects, TransientError
-from schemas.errors import InvalidInput
+from cloud.signatures import SignatureVerifier
 from schemas.models import MAX_MANIFEST_BYTES, ModelManifest, Profile
 from worker.core.compiled import CompiledModel, InvalidModel, unpack
 from worker.core.kernel import KernelSupply
@@ -16,6 +16,7 @@ from worker.core.model_files import (
     COMPILED,
     MANIFEST,
     Scorer,
+    check_all_signed,
     check_file,
     check_scorer,
     read_manifest,
@@ -24,6 +25,7 @@ from worker.core.model_files import (
 from worker.core.naming import model_file
 from worker.core.report_part import Explain
 from worker.core.scorer import Scores
+from worker.model_trust import file_names, trusted_files, unknown_version
 
 Path = Literal["compiled", "scikit-learn"]
 
@@ -76,16 +78,21 @@ def load_version(
     *,
     expected_sha256: str | None = None,
     kernel: KernelSupply | None = None,
+    signatures: SignatureVerifier | None = None,
 ) -> LoadedModel:
     """Return a model version whose digests, labels and golden scores are all as its manifest says.
 
-    `expected_sha256` is the manifest's digest in the alias; None for a version that a request names. Blocks for the
+    `expected_sha256` is the manifest's digest in the alias; None for a version that a request names. With `signatures`,
+    nothing of the version is read before its signature is verified, and nothing that is not signed. Blocks for the
     downloads. Raises InvalidInput("unknown_version"), ModelUnavailable and other TransientErrors.
     """
     try:
-        data = _manifest(objects, name, version)
-        manifest = read_manifest(data, name=name, version=version, expected_sha256=expected_sha256)
-        path, scorer = _scorer(objects, manifest, kernel)
+        with trusted_files(objects, name, version, signatures) as trusted:
+            data = _manifest(trusted, name, version)
+            manifest = read_manifest(data, name=name, version=version, expected_sha256=expected_sha256)
+            if signatures is not None:
+                check_all_signed(manifest, file_names(trusted, name, version))
+            path, scorer = _scorer(trusted, manifest, kernel)
         check_scorer(manifest, scorer)
     except InvalidModel as error:
         raise ModelUnavailable(
@@ -93,14 +100,6 @@ def load_version(
             "Train or upload it again, or promote another version."
         ) from error
     return LoadedModel(name, version, sha256(data), scorer.labels, path, scorer, manifest.profile)
-
-
-def unknown_version(name: str) -> InvalidInput:
-    """Return the error for a version that is not stored; it repeats nothing that the request said."""
-    return InvalidInput(
-        "unknown_version",
-        f"{name} has no such version. Name a version that 'reviewmill models list' shows, or none for the current one.",
-    )
 
 
 def _manifest(objects: Objects, name: str, version: str) -> bytes:

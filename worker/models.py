@@ -7,15 +7,18 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from cloud.objects import CloudSetupError, ObjectNotFound, Objects, TransientError
+from cloud.signatures import SignatureVerifier
 from schemas.codec import decode
 from schemas.errors import InvalidInput
 from schemas.models import Alias
 from schemas.names import MODEL_NAMES, canonical_model
 from worker.core.kernel import KernelSupply
 from worker.core.naming import model_alias
-from worker.model_load import LoadedModel, ModelMissing, ModelUnavailable, load_version, unknown_version
+from worker.model_load import LoadedModel, ModelMissing, ModelUnavailable, load_version
+from worker.model_trust import unknown_version
 
 __all__ = ["LoadedModel", "ModelMissing", "ModelStore", "ModelUnavailable"]
 
@@ -30,7 +33,8 @@ class ModelStore:
     """Models of one bucket. Safe to use from several threads; each version is loaded by one of them.
 
     `now` is a monotonic clock in seconds; an alias is looked at once in `check_every_s` at most. `keep_versions` loaded
-    versions are kept beside the current ones for requests that name a version.
+    versions are kept beside the current ones for requests that name a version. With `signatures`, every version must be
+    signed.
     """
 
     def __init__(
@@ -41,8 +45,10 @@ class ModelStore:
         now: Callable[[], float],
         kernel: KernelSupply | None = None,
         keep_versions: int = 4,
+        signatures: SignatureVerifier | None = None,
     ) -> None:
-        versions = _Versions(objects, kernel=kernel, keep=keep_versions, check_every_s=check_every_s, now=now)
+        load = partial(load_version, objects, kernel=kernel, signatures=signatures)
+        versions = _Versions(load, keep=keep_versions, check_every_s=check_every_s, now=now)
         self._versions = versions
         self._current = {name: _Current(objects, name, versions, check_every_s, now) for name in MODEL_NAMES}
 
@@ -66,15 +72,13 @@ class _Versions:
 
     def __init__(
         self,
-        objects: Objects,
+        load: Callable[..., LoadedModel],
         *,
-        kernel: KernelSupply | None,
         keep: int,
         check_every_s: float,
         now: Callable[[], float],
     ) -> None:
-        self._objects = objects
-        self._kernel = kernel
+        self._load_version = load
         self._keep = keep
         self._check_every_s = check_every_s
         self._now = now
@@ -108,7 +112,7 @@ class _Versions:
 
     def _load(self, key: tuple[str, str], expected_sha256: str | None) -> LoadedModel:
         try:
-            model = load_version(self._objects, *key, expected_sha256=expected_sha256, kernel=self._kernel)
+            model = self._load_version(*key, expected_sha256=expected_sha256)
         except InvalidInput:
             self._remember_unknown(key)
             raise

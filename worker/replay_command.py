@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 from cloud.connect import open_objects, require_reachable
 from cloud.objects import CloudSetupError, ContentConflict, Objects, TransientError
+from cloud.signatures import open_verifier
 from schemas.errors import InvalidInput
 from schemas.replays import ReplaySummary
 from worker.csv_job import JobPlaces
@@ -76,7 +77,13 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         closing(KernelCache(default_folder(os.environ))) as kernel,
     ):
         kernel.wait(_KERNEL_WAIT_S)
-        store = ModelStore(models, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel)
+        store = ModelStore(
+            models,
+            check_every_s=settings.model_check_s,
+            now=time.monotonic,
+            kernel=kernel,
+            signatures=open_verifier(settings.model_public_key),
+        )
         rules = ReplayRules(threads=settings.threads or os.cpu_count() or 1, progress=_Teller())
         summary = replay_job(match[1], options.version, JobPlaces(uploads, results, store), rules)
         _show(summary, results.uri.rstrip("/"))

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from cloud.connect import open_objects, require_reachable
 from cloud.objects import CloudSetupError, TransientError
+from cloud.signatures import open_verifier
 from schemas.errors import InvalidInput
 from schemas.names import MODEL_NAMES, canonical_model
 from schemas.outcomes import Rejection
@@ -112,7 +113,8 @@ def _run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         kernel = stack.enter_context(closing(KernelCache(default_folder(os.environ))))
         bucket = open_objects(place, timeout_s=settings.storage_timeout_s)
-        models = ModelStore(bucket, check_every_s=3600, now=time.monotonic, kernel=kernel)
+        signatures = open_verifier(settings.model_public_key)
+        models = ModelStore(bucket, check_every_s=3600, now=time.monotonic, kernel=kernel, signatures=signatures)
         source = stack.enter_context(options.file.open("rb"))
         reviews = _reviews(source, options)
         if options.model or options.version or not _is_jsonl(options.file):

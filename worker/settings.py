@@ -179,6 +179,12 @@ class Settings:
         "Where the keys are that those tokens are signed with.",
         _text,
     )
+    model_public_key: str = _setting(
+        "REVIEWMILL_MODEL_PUBLIC_KEY",
+        "",
+        "PEM file of the public key that every model must be signed with; empty where signatures are not asked for.",
+        str.strip,
+    )
     log_level: str = _setting("REVIEWMILL_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", _text)
     production: bool = _setting(
         "REVIEWMILL_PRODUCTION", False, "Refuse to start when an emulator variable is set.", _flag

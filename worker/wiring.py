@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloud import connect
 from cloud.queue import Subscription, Topic
+from cloud.signatures import open_verifier
 from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.events import Upload
@@ -38,6 +40,8 @@ from worker.subscriber import PullRules, PullWorker
 
 if TYPE_CHECKING:
     from cloud.push_tokens import PushVerifier
+
+_log = logging.getLogger(__name__)
 
 _COMPLETION_TIMEOUT_S = 10.0
 
@@ -165,7 +169,12 @@ def _kernel() -> KernelCache:
 
 def _models(settings: Settings, kernel: KernelCache, opener: connect.Opener = connect) -> ModelStore:
     objects = opener.open_objects(settings.models, timeout_s=settings.storage_timeout_s)
-    return ModelStore(objects, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel)
+    signatures = open_verifier(settings.model_public_key)
+    if signatures is not None:
+        _log.info("every model must be signed with the key %s", signatures.key_id)
+    return ModelStore(
+        objects, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel, signatures=signatures
+    )
 
 
 def _dispatcher(

@@ -86,7 +86,7 @@ def test_worker_image_starts_the_console_command() -> None:
 
 
 def test_pinned_packages_have_hashes_and_name_no_index() -> None:
-    for name in ("worker", "function"):
+    for name in ("worker", "worker-signing", "function"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         assert not re.search(r"^--(index|extra-index|find-links|trusted)|://", text, re.MULTILINE), name
         pins = re.findall(r"^[A-Za-z0-9_.-]+==.*(?:\n +--hash=.*)+", text, re.MULTILINE)

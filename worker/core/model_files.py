@@ -6,7 +6,7 @@ Training runs them before it promotes a version, and a worker before it serves o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from schemas.codec import decode
@@ -64,6 +64,13 @@ def check_file(manifest: ModelManifest, name: str, data: bytes) -> None:
         raise InvalidModel(f"{name} has {len(data):,} bytes instead of the {listed.size:,} that {MANIFEST} lists")
     if sha256(data) != listed.sha256:
         raise InvalidModel(f"the SHA-256 of {name} is not the one that {MANIFEST} lists")
+
+
+def check_all_signed(manifest: ModelManifest, signed: Collection[str]) -> None:
+    """Raise InvalidModel unless the manifest and every file that it lists are among the signed ones."""
+    missing = sorted({MANIFEST, *manifest.files} - set(signed))
+    if missing:
+        raise InvalidModel(f"its signature does not cover {missing[0][:100]}")
 
 
 def check_scorer(manifest: ModelManifest, scorer: Scorer) -> None:
