@@ -23,20 +23,24 @@ from pathlib import Path
 import pytest
 
 from cloud.connect import open_objects, open_topic
-from cloud.objects import TransientError
+from cloud.objects import Objects, TransientError
 from emulator.provision import provision
 from emulator.pubsub.server import EmbeddedPubSub
 from emulator.storage.server import EmbeddedStorage
 from emulator.topology import plan
+from publisher.compact_run import Compactor
 from publisher.redrive import main as redrive
+from publisher.sealed import Partition
+from publisher.stored_reviews import KINDS
 from publisher.verify_command import main as verify
 from tests.faults import plan as faults
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger, Verdict
 from tests.faults.load import Load, make_load
+from tests.faults.stored import read_all
 from tests.faults.wire import Wire
 from training.command import main as train
-from worker.core.naming import job_id, job_object
+from worker.core.naming import job_id, job_object, partition
 from worker.models import ModelStore
 from worker.settings import Settings
 
@@ -126,9 +130,8 @@ class FaultRun:
         assert redrive(["--wait", "1"]) == 0
         results = open_objects(self.settings.results)
         try:
-            for kind in ("reviews/", "rejections/"):
-                for info in results.listing(kind):
-                    self.ledger.stored(info.name, results.get(info.name)[0])
+            read_all(results, self.ledger)
+            self._seal(results)
             predictions, _ = results.get(job_object(self._job, "predictions.csv"))
         finally:
             results.close()
@@ -138,6 +141,19 @@ class FaultRun:
         ]
         assert verify([self._job]) == 0
         return self.ledger.verdict()
+
+    def _seal(self, results: Objects) -> None:
+        """Seal what is stored, and find the same verdict in it, with no more rows than before."""
+        for kind in KINDS:
+            report = Compactor(results).compact(Partition(kind, partition(self.load.stamp, "")))
+            assert report.deleted > 0
+        again = Ledger()
+        for _, accepted in self.load.messages:
+            again.accept(accepted)
+        read_all(results, again)
+        before, after = self.ledger.verdict(), again.verdict()
+        assert after == replace(before, rows=after.rows, repeated=after.repeated)
+        assert after.repeated <= before.repeated
 
     def _make_load(self) -> Load:
         objects = open_objects(self.settings.models)

@@ -22,6 +22,7 @@ from cloud.queue import Received, Subscription
 from schemas.errors import InvalidInput
 from schemas.outcomes import text_digest
 from tests.faults.ledger import Accepted, Answer, Ledger, Verdict
+from tests.faults.stored import read_all
 from worker.core.batch import BatchLimits
 from worker.core.envelope import Envelope
 from worker.core.in_hand import Bounds
@@ -40,7 +41,7 @@ PATIENCE_S = 60.0
 _FASTER = 100.0
 """Leases run on a clock this much faster than ours: an ack deadline of 10 s passes in a tenth of a second."""
 
-_STAMP = "2026-11-21T18:05:09.123456Z"
+STAMP = "2026-11-21T18:05:09.123456Z"
 _RULES = PullRules(BatchLimits(25, 1_000_000, 0.01), Bounds(50, 2_000_000), threads=1)
 
 
@@ -120,25 +121,27 @@ class TinyModels:
 
 
 def requests() -> list[tuple[bytes, Accepted]]:
-    """Return the messages of a run with the answers that they must get, by a formula of their own."""
-    made = []
-    for number in range(MESSAGES):
-        key, text = f"k{number:04d}", "x" * (number % 9 + 1)
-        body: dict[str, str] = {"id": key, "text": text}
-        version = "v2"
-        if number % 4 == 1:
-            body["version"] = version = "v1"
-        label = "odd" if (len(text) + (version == "v2")) % 2 else "even"
-        answer: Answer = ("prediction", label, "0.75", "logistic_regression", version)
-        if number % 25 == 3:
-            body["text"] = text = f"poison {number}"
-            answer = ("rejection", "scoring_failed")
-        elif number % 25 == 7:
-            body["model"], answer = "bert", ("rejection", "unknown_model")
-        elif number % 25 == 11:
-            body["version"], answer = "v9", ("rejection", "unknown_version")
-        made.append((json.dumps(body).encode(), Accepted(key, partition(_STAMP, _STAMP), text_digest(text), answer)))
-    return made
+    """Return the messages of a run with the answers that they must get."""
+    return [request(number, STAMP) for number in range(MESSAGES)]
+
+
+def request(number: int, stamp: str) -> tuple[bytes, Accepted]:
+    """Return a message and the answer that it must get, by a formula of its own; every 25 are of all kinds."""
+    key, text = f"k{number:04d}", "x" * (number % 9 + 1)
+    body: dict[str, str] = {"id": key, "text": text}
+    version = "v2"
+    if number % 4 == 1:
+        body["version"] = version = "v1"
+    label = "odd" if (len(text) + (version == "v2")) % 2 else "even"
+    answer: Answer = ("prediction", label, "0.75", "logistic_regression", version)
+    if number % 25 == 3:
+        body["text"] = text = f"poison {number}"
+        answer = ("rejection", "scoring_failed")
+    elif number % 25 == 7:
+        body["model"], answer = "bert", ("rejection", "unknown_model")
+    elif number % 25 == 11:
+        body["version"], answer = "v9", ("rejection", "unknown_version")
+    return json.dumps(body).encode(), Accepted(key, partition(stamp, stamp), text_digest(text), answer)
 
 
 def run(part: Part | None = None, broken: Callable[..., object] | None = None, *, seed: int = 1) -> Verdict:
@@ -151,10 +154,9 @@ def run(part: Part | None = None, broken: Callable[..., object] | None = None, *
     for number, (data, accepted) in enumerate(requests()):
         ledger.accept(accepted)
         for _ in range(2 if number % 20 == 0 else 1):  # a client that repeats a call publishes a message twice
-            topic.publish(data, {"enqueued_at": _STAMP})
+            topic.publish(data, {"enqueued_at": STAMP})
     _work(queue, stored, part, broken, seed)
-    for info in stored.listing(""):
-        ledger.stored(info.name, stored.get(info.name)[0])
+    read_all(stored, ledger)
     ledger.dead(json.loads(letter.data)["id"] for letter in kept.pull(MESSAGES, timeout_s=0.01))
     return ledger.verdict()
 
@@ -178,7 +180,7 @@ def _work(
     while queue.unacknowledged():
         assert time.monotonic() < deadline, "the run did not end"
         stop = threading.Event()
-        worker = _worker(
+        worker = make_worker(
             MortalObjects(stored, faults, deaths), ShortPulls(queue, faults), stop, part=part, broken=broken
         )
         thread = threading.Thread(target=_live, args=(worker,))
@@ -196,13 +198,15 @@ def _live(worker: PullWorker) -> None:
         return
 
 
-def _worker(
+def make_worker(
     objects: Objects,
     subscription: Subscription,
     stop: threading.Event,
     *,
     part: Part | None,
     broken: Callable[..., object] | None,
+    rules: PullRules = _RULES,
+    now: Callable[[], float] = time.monotonic,
 ) -> PullWorker:
     """Return a worker of the real parts, one of them replaced."""
 
@@ -215,4 +219,4 @@ def _worker(
     dispatcher = Dispatcher(partial(process, models=models, results=results), lambda _: None, lambda _: None)  # type: ignore[arg-type]
     handle = choose("handle", lambda real: real)(dispatcher.handle)
     pulled = choose("subscription", lambda real: real)(subscription)
-    return PullWorker(pulled, handle, _RULES, stop)  # type: ignore[arg-type]
+    return PullWorker(pulled, handle, rules, stop, now=now)  # type: ignore[arg-type]
