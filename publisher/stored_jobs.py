@@ -21,10 +21,14 @@ from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
 from worker.core.naming import job_id, job_object, part_object, range_folder
 from worker.core.reading import read_lines
+from worker.parquet.reading import ParquetBytes, parquet_records
 from worker.settings import Settings
 
 PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
 PREDICTIONS_JSONL, REPORT, PLAN = "predictions.jsonl", "report.html", "ranges.json"
+
+PREDICTIONS_PARQUET = "predictions.parquet"
+_PREDICTIONS = {"csv": PREDICTIONS, "jsonl": PREDICTIONS_JSONL, "parquet": PREDICTIONS_PARQUET}
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_PREDICTION_BYTES = 8 * 1024 * 1024
@@ -76,12 +80,14 @@ class StoredJob:
     def predictions_name(self) -> str:
         """Return the name of the object that holds the predictions, in the format that the job was asked for."""
         spec = self.spec()
-        return PREDICTIONS_JSONL if spec is not None and spec.output.format == "jsonl" else PREDICTIONS
+        return PREDICTIONS if spec is None else _PREDICTIONS[spec.output.format]
 
     def predictions(self) -> Iterator[list[str]]:
         """Yield the records of the predictions as text, the columns' names first; nothing where there is no object."""
         if self.predictions_name() == PREDICTIONS_JSONL:
             return self._json_predictions()
+        if self.predictions_name() == PREDICTIONS_PARQUET:
+            return self._parquet_predictions()
         return self._csv_predictions()
 
     def _csv_predictions(self) -> Iterator[list[str]]:
@@ -104,6 +110,23 @@ class StoredJob:
                 yield ["" if cell is None else str(cell) for cell in cells.values()]
         except (msgspec.DecodeError, ValueError) as error:
             raise NotDone(f"{self.uri(PREDICTIONS_JSONL)} is damaged: {error}.") from None
+
+    def _parquet_predictions(self) -> Iterator[list[str]]:
+        full = job_object(self.job, PREDICTIONS_PARQUET)
+        try:
+            info = self._results.info(full)
+        except ObjectNotFound:
+            return
+        # Once as a whole, for its checksum; then by ranges.
+        self.read(PREDICTIONS_PARQUET)
+
+        def read(start: int, length: int) -> bytes:
+            return self._results.read(full, generation=info.generation, start=start, length=length)
+
+        try:
+            yield from parquet_records(ParquetBytes(read, info.size), max_row_bytes=_MAX_PREDICTION_BYTES)
+        except InvalidInput as error:
+            raise NotDone(f"{self.uri(PREDICTIONS_PARQUET)} cannot be read. {error.reason}") from None
 
     def rejections(self) -> Iterator[Rejection]:
         """Yield the rejections of the job; nothing where the object is not there."""

@@ -90,7 +90,9 @@ def _add_reading(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--output", choices=("csv", "jsonl"), help="format of the predictions: csv when not given")
+    group.add_argument(
+        "--output", choices=("csv", "jsonl", "parquet"), help="format of the predictions: csv when not given"
+    )
     group.add_argument(
         "--columns",
         metavar="NAMES",

@@ -60,9 +60,10 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How predictions are written; fixed at the job's start."""
 
-    format: Literal["csv", "jsonl"] = "csv"
+    format: Literal["csv", "jsonl", "parquet"] = "csv"
+    """For `parquet` the parts are JSON lines, of which the file is made in the end."""
     formulas: Literal["safe", "keep"] = "safe"
-    """Whether cells that a spreadsheet would run get an apostrophe in front. JSON lines keep them."""
+    """Whether cells that a spreadsheet would run get an apostrophe in front. JSON lines and Parquet keep them."""
     columns: list[str] | None = None
     """The file's columns that are repeated, in the file's order; null for all, an empty list for none."""
 

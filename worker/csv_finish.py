@@ -8,20 +8,33 @@ from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.jobs import Completion, JobManifest, JobSpec, Source
 from worker.core.naming import job_object
+from worker.csv_attempts import JobStopping
 from worker.csv_cost import Meter
 from worker.csv_parts import MANIFEST, JobStore, Totals
 
 
 def finish_job(
-    store: JobStore, spec: JobSpec | None, totals: Totals, reason: str | None, *, source: Source, meter: Meter
+    store: JobStore,
+    spec: JobSpec | None,
+    totals: Totals,
+    reason: str | None,
+    *,
+    source: Source,
+    meter: Meter,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> JobManifest:
     """Join the parts and store the manifest; a failed job, which has a `reason`, keeps what was done.
 
-    Safe to call again, and by several workers at once. Blocks. Raises TransientError, and ContentConflict where stored
-    objects are not this job's.
+    Safe to call again, and by several workers at once. Blocks. Raises TransientError (JobStopping where it is
+    stopped on the way), and ContentConflict where stored objects are not this job's.
     """
+
+    def go_on() -> None:
+        if stopping():
+            raise JobStopping(f"this worker is stopping; another one finishes job {store.job}")
+
     with meter.phase("compose"):
-        objects = store.compose(totals.objects) if totals.objects else []
+        objects = store.compose(totals.objects, spec, go_on=go_on) if spec and totals.objects else []
     if spec is not None and objects:
         with meter.phase("report"):
             objects.append(store.write_report(totals.summary(spec, reason)))

@@ -35,6 +35,7 @@ from worker.csv_reading import PartReader, UnscoredPart
 from worker.csv_scoring import PartScorer
 from worker.csv_share import share_ranges
 from worker.csv_source import UploadedFile
+from worker.parquet.writing import require_pyarrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,15 @@ class _Job:
                     self._totals, reason = self._work_on_ranges(spec)
             except InvalidInput as error:
                 reason = reason_of(error)
-            return finish_job(self._store, self._spec, self._totals, reason, source=self._source, meter=self._meter)
+            return finish_job(
+                self._store,
+                self._spec,
+                self._totals,
+                reason,
+                source=self._source,
+                meter=self._meter,
+                stopping=self._stopping,
+            )
 
     def _go_on(self) -> None:
         """Raise where nothing more may be begun: InvalidInput for a job without progress, JobStopping."""
@@ -159,6 +168,9 @@ class _Job:
         )
         dialect, header = self._file.settle(info, options.dialect)
         names_models = model_place(dialect, header) is not None
+        output = output_options(info.metadata, header)
+        if output.format == "parquet":
+            require_pyarrow()
         model = self._model.choose(options.model, options.version)
         return JobSpec(
             job=self._store.job,
@@ -170,7 +182,7 @@ class _Job:
             header=header,
             chunk_rows=self._rules.chunk_rows,
             max_rejections=options.max_rejections,
-            output=output_options(info.metadata, header),
+            output=output,
             # A profile is of one model; what the report would compare with it is not.
             profile=None if names_models else model.profile,
             row_models=self._model.choose_for_rows(model) if names_models else msgspec.UNSET,

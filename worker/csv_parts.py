@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from worker.core.naming import job_object, part_object
 from worker.core.report_html import JobSummary, report_html
 from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
+from worker.csv_parquet import predictions_parquet
 
 MANIFEST = "manifest.json"
 SPEC = "spec.json"
@@ -144,10 +146,18 @@ class JobStore:
         self._write(part_object(self.job, number, "json"), encode(record), JSON_TYPE)
         return record
 
-    def compose(self, parts: list[str]) -> list[StoredObject]:
-        """Join the parts' objects into the job's, without moving their bytes."""
+    def compose(
+        self, parts: list[str], spec: JobSpec, *, go_on: Callable[[], object] = lambda: None
+    ) -> list[StoredObject]:
+        """Join the parts' objects into the job's, without moving their bytes; only Parquet is made of them anew.
+
+        `go_on` is called on the way, and raises where nothing more may be begun.
+        """
         predictions = [part for part in parts if part.endswith((".csv", _JSONL_PART))]
         rejections = [part for part in parts if part.endswith(".jsonl") and not part.endswith(_JSONL_PART)]
+        if spec.output.format == "parquet":
+            joined = _stored(predictions_parquet(self._results, spec, predictions, go_on=go_on))
+            return [joined, self._join(REJECTIONS, rejections, JSONL_TYPE)]
         lines = predictions[:1] != [] and predictions[0].endswith(_JSONL_PART)
         name, content_type = (PREDICTIONS_JSONL, JSONL_TYPE) if lines else (PREDICTIONS, CSV_TYPE)
         return [self._join(name, predictions, content_type), self._join(REJECTIONS, rejections, JSONL_TYPE)]

@@ -56,7 +56,7 @@ def run_range(
         verdict = ranges.store.verdict(spec.max_rejections)
         if verdict is None:
             return None
-        manifest = finish_job(store, spec, *ranges.ending(verdict), source=spec.source, meter=meter)
+        manifest = finish_job(store, spec, *ranges.ending(verdict), source=spec.source, meter=meter, stopping=stopping)
     announce(places.results, manifest, publish_completion)
     return manifest
 

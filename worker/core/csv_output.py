@@ -19,6 +19,7 @@ from worker.core.bisect_rows import Failure, score_blocks, scored_whole
 from worker.core.byte_texts import ByteTexts
 from worker.core.csv_header import column_index
 from worker.core.output_lines import Lines, lines_of
+from worker.core.output_options import part_format
 from worker.core.part_rows import PartRows
 from worker.core.report_part import Explain, PartReportMaker
 from worker.core.row_batch import RowBatch
@@ -121,7 +122,7 @@ class PartBuilder:
             labels=dict(labels),
             codes=dict(Counter(rejection.code for rejection in in_order)),
             report=report.finish(in_order),
-            format=self._spec.output.format,
+            format=part_format(self._spec.output),
         )
 
     def _outcomes(self, score: Score, score_bytes: ScoreBytes | None) -> list[tuple[int, Scores | Failure]]:

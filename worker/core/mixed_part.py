@@ -20,7 +20,7 @@ from worker.core.bisect_rows import Failure, score_blocks
 from worker.core.csv_cells import csv_line, number_cells, safe_cell
 from worker.core.csv_output import PartContent, rejection_objects
 from worker.core.output_lines import lines_of, output_columns, probabilities
-from worker.core.output_options import kept_columns
+from worker.core.output_options import kept_columns, part_format
 from worker.core.report_part import PartReportMaker
 from worker.core.row_batch import RowBatch
 from worker.core.row_models import RowModels
@@ -114,7 +114,7 @@ class MixedPartBuilder:
             labels=dict(labels),
             codes=dict(Counter(rejection.code for rejection in in_order)),
             report=report.finish(in_order),
-            format=self._spec.output.format,
+            format=part_format(self._spec.output),
             models=dict(models),
         )
 
@@ -133,7 +133,7 @@ class _MixedLines:
     """Writes each prediction as a line of its own, with its model and version."""
 
     def __init__(self, spec: JobSpec) -> None:
-        self._json = spec.output.format == "jsonl"
+        self._json = part_format(spec.output) == "jsonl"
         self._safe = spec.output.formulas == "safe"
         self._kept = kept_columns(spec.output, spec.header)
         self._names = output_columns(spec)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.jobs import JobSpec
 from worker.core.csv_cells import cells_bytes, csv_line, number_cells, quoted_column, safe_cell, safe_column
-from worker.core.output_options import kept_columns
+from worker.core.output_options import kept_columns, part_format
 from worker.core.record_lines import RecordLines
 from worker.core.row_batch import RowBatch
 from worker.core.scorer import Scores
@@ -38,10 +38,11 @@ def result_columns(columns: Sequence[str]) -> list[str]:
 def output_columns(spec: JobSpec) -> list[str]:
     """Return the names of all columns of a job's predictions, as they are stored.
 
-    In JSON lines, where a name can stand only once, the second column of a name gets `_2` behind it, and so on.
+    In JSON lines and Parquet, where a name can stand only once, the second column of a name gets `_2` behind it, and
+    so on.
     """
     kept = [spec.header.columns[place] for place in kept_columns(spec.output, spec.header)]
-    if spec.output.format == "jsonl":
+    if part_format(spec.output) == "jsonl":
         kept = _distinct(kept)
     elif spec.output.formulas == "safe":
         kept = [safe_cell(name) for name in kept]
@@ -63,7 +64,7 @@ class Lines(Protocol):
 
 def lines_of(spec: JobSpec, labels: Sequence[str]) -> Lines:
     """Return the writer that a job asks for."""
-    return JsonLines(spec, labels) if spec.output.format == "jsonl" else CsvLines(spec, labels)
+    return JsonLines(spec, labels) if part_format(spec.output) == "jsonl" else CsvLines(spec, labels)
 
 
 class CsvLines:

@@ -12,16 +12,24 @@ from schemas.jobs import Header, Output
 def output_options(metadata: Mapping[str, str], header: Header) -> Output:
     """Read the options of the uploaded object's metadata.
 
-    Keys: `output` (`csv` or `jsonl`), `formulas` (`safe` or `keep`), `columns` (`all`, `none`, or names with commas
-    between them). Raises InvalidInput: `invalid_metadata`, or `missing_column` for a column that the file lacks.
+    Keys: `output` (`csv`, `jsonl` or `parquet`), `formulas` (`safe` or `keep`), `columns` (`all`, `none`, or names
+    with commas between them). Raises InvalidInput: `invalid_metadata`, or `missing_column` for a column that the file
+    lacks.
     """
-    form: Literal["csv", "jsonl"] = "csv"
+    form: Literal["csv", "jsonl", "parquet"] = "csv"
     formulas: Literal["safe", "keep"] = "safe"
     if "output" in metadata:
-        form = "jsonl" if _one_of(metadata, "output", ("csv", "jsonl")) == "jsonl" else "csv"
+        match _one_of(metadata, "output", ("csv", "jsonl", "parquet")):
+            case "jsonl" | "parquet" as known:
+                form = known
     if "formulas" in metadata:
         formulas = "keep" if _one_of(metadata, "formulas", ("safe", "keep")) == "keep" else "safe"
     return Output(format=form, formulas=formulas, columns=_columns(metadata.get("columns", "all"), header.columns))
+
+
+def part_format(output: Output) -> Literal["csv", "jsonl"]:
+    """Return the format of a job's parts."""
+    return "csv" if output.format == "csv" else "jsonl"
 
 
 def kept_columns(output: Output, header: Header) -> list[int]:
@@ -32,11 +40,12 @@ def kept_columns(output: Output, header: Header) -> list[int]:
     return [place for place, name in enumerate(header.columns) if name in wanted]
 
 
-def _one_of(metadata: Mapping[str, str], key: str, known: tuple[str, str]) -> str:
+def _one_of(metadata: Mapping[str, str], key: str, known: tuple[str, ...]) -> str:
     value = metadata[key].lower()
     if value not in known:
         raise InvalidInput(
-            "invalid_metadata", f"'{key}' must be {known[0]} or {known[1]}. Upload the file again with other metadata."
+            "invalid_metadata",
+            f"'{key}' must be {', '.join(known[:-1])} or {known[-1]}. Upload the file again with other metadata.",
         )
     return value
 

@@ -54,10 +54,11 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`PLAN`: which columns to decode, by position, and how many rows to pass over first."""
+    """`PLAN`: which columns to decode, by position, how many rows to pass over first, and how long a row may be."""
 
     columns: list[int]
     skip_rows: int
+    max_row_bytes: int = MAX_ROW_BYTES
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -22,7 +22,6 @@ from worker.core.parquet_frames import (
     FAILURE,
     FILE,
     MAX_READ_BYTES,
-    MAX_ROW_BYTES,
     PLAN,
     READ,
     ROWS,
@@ -246,9 +245,9 @@ def _frames(batch: Any, first_row: int, group: Group, plan: Plan) -> Iterator[Ro
         found, bad = cells_of(column)
         cells.append(found)
         faults.update(dict.fromkeys(bad, (NOT_UTF_8, place)))
-    if sum(map(_most_bytes, cells)) > MAX_ROW_BYTES:
+    if sum(map(_most_bytes, cells)) > plan.max_row_bytes:
         for position, row in enumerate(zip(*cells, strict=True)):
-            if sum(len(cell.encode()) for cell in row if cell) > MAX_ROW_BYTES:
+            if sum(len(cell.encode()) for cell in row if cell) > plan.max_row_bytes:
                 faults[position] = ("record_too_long", -1)
                 for column in cells:
                     column[position] = None

@@ -232,6 +232,21 @@ def parquet_rows(
     return RowReader(header, ParquetRows(data, dialect, header, place=place, kept=kept))
 
 
+def parquet_records(data: ParquetBytes, *, max_row_bytes: int) -> Iterator[list[str]]:
+    """Yield the names of a file's columns, then the cells of each row as text, null as the empty text.
+
+    Raises InvalidInput as `ParquetFile`, and for a row that is longer, or has a cell that is not UTF-8.
+    """
+    with data.open() as file:
+        columns = file.shape().columns
+        yield [column.name for column in columns]
+        for rows in file.rows(Plan(list(range(len(columns))), 0, max_row_bytes)):
+            if rows.faults:
+                raise _broken(f"row {rows.first_row + min(rows.faults)} is not valid")
+            for cells in zip(*rows.cells, strict=True):
+                yield ["" if cell is None else cell for cell in cells]
+
+
 def _shape_again(file: ParquetFile) -> Shape:
     """Return the columns of a file that was opened before: that pyarrow is not here now is no fault of the file."""
     try:

@@ -64,6 +64,7 @@ class Cloud:
         upload: Upload,
         *,
         chunk_rows: int = 5,
+        range_bytes: int = 0,
         stopping: Callable[[], bool] = lambda: False,
         uploads: Objects | None = None,
         results: Objects | None = None,
@@ -71,7 +72,7 @@ class Cloud:
         return run_job(
             upload,
             JobPlaces(uploads or self.uploads, results or self.results, Models()),
-            JobRules(chunk_rows=chunk_rows, max_rejections=1000),
+            JobRules(chunk_rows=chunk_rows, max_rejections=1000, range_bytes=range_bytes),
             publish_completion=lambda _: None,
             clock=time.monotonic,
             stopping=stopping,
