@@ -89,8 +89,10 @@ class Paths:
                 yield chunk
                 continue
             located = engine.locate(chunk)
-            whole = not small and located.longest <= at.MAX_TEXT_BYTES
-            for first, last in [(0, len(chunk))] if whole else located.cut():
+            if located.longest <= at.MAX_TEXT_BYTES and not small:
+                yield located
+                continue
+            for first, last in located.cut():
                 block = located.part(first, last)
                 yield block if block.longest <= at.MAX_TEXT_BYTES else chunk[first:last]
 

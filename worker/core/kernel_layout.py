@@ -51,7 +51,7 @@ MODEL_FIELDS: Final = 20
 
 # Positions in `scratch`.
 FOLDED: Final = 0  # address of uint8[2 * longest + 2 * PADDING]: the text folded, non-word characters blanked
-STAGED: Final = 1  # address of uint8[2 * longest + 2 * PADDING]: a text that ends too near the end of a page
+STAGED: Final = 1  # address of uint8[3 * longest + 2 * PADDING]: a text, or its lower case, near the end of a page
 STARTS: Final = 2  # addresses of uint32[words]
 ENDS: Final = 3
 KEYS: Final = 4  # address of int64[words]

@@ -25,7 +25,7 @@ class Scratch:
         found = _LONGEST_NGRAM * words
         self.arrays: Final[dict[int, NDArray[Any]]] = {
             at.FOLDED: np.empty(2 * longest + 2 * at.PADDING, dtype=np.uint8),
-            at.STAGED: np.empty(2 * longest + 2 * at.PADDING, dtype=np.uint8),
+            at.STAGED: np.empty(3 * longest + 2 * at.PADDING, dtype=np.uint8),
             at.STARTS: np.empty(words, dtype=np.uint32),
             at.ENDS: np.empty(words, dtype=np.uint32),
             at.KEYS: np.empty(words, dtype=np.int64),

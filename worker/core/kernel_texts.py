@@ -43,19 +43,16 @@ class Block:
 
     starts: Positions
     ends: Positions
+    longest: int
+    """Bytes of the longest text."""
     owners: list[object]
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest text."""
-        return int((self.ends - self.starts).max(initial=0))
-
     def part(self, first: int, last: int) -> "Block":
         """Return texts first to last."""
-        return Block(self.starts[first:last], self.ends[first:last], self.owners)
+        return _block(self.starts[first:last], self.ends[first:last], self.owners)
 
     def lower(self, number: int) -> None:
         """Put a text's lower case in its place. What is no UTF-8 becomes U+FFFD, no word character either."""
@@ -73,6 +70,10 @@ class Block:
         return _cut(offsets)
 
 
+def _block(starts: Positions, ends: Positions, owners: list[object]) -> Block:
+    return Block(starts, ends, int((ends - starts).max(initial=0)), owners)
+
+
 def locate(kernel: Kernel, texts: list[str]) -> Block:
     """Find the UTF-8 of each text. Raises TypeError for what is no string.
 
@@ -86,7 +87,7 @@ def locate(kernel: Kernel, texts: list[str]) -> Block:
         kernel.locate_texts(texts, len(texts), address_of(functions), address_of(starts), address_of(ends))
     except UnicodeEncodeError:  # a lone surrogate
         return _encode(texts)
-    return Block(starts, ends, [texts])
+    return _block(starts, ends, [texts])
 
 
 def _encode(texts: list[str]) -> Block:
@@ -97,7 +98,7 @@ def _encode(texts: list[str]) -> Block:
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     source = np.frombuffer(b"".join([*encoded, b" "]), dtype=np.uint8)
     offsets = np.cumsum([0, *map(len, encoded)]) + address_of(source)
-    return Block(offsets[:-1], offsets[1:].copy(), [source])
+    return _block(offsets[:-1], offsets[1:].copy(), [source])
 
 
 @cache
@@ -121,7 +122,7 @@ def locate_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
     data = strings.buffers()[2]
     if data is not None:  # else every text is empty
         offsets += data.address
-    return Block(offsets[:-1], offsets[1:].copy(), [strings])
+    return _block(offsets[:-1], offsets[1:].copy(), [strings])
 
 
 def decode(block: Block) -> list[str]:

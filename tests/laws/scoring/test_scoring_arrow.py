@@ -75,6 +75,9 @@ def test_bytes_that_are_no_utf8_do_the_kernel_no_harm(
 ) -> None:
     model = unpack(pack(compile_pipeline(with_classifier(TfidfVectorizer(), corpus))), kernel=kernel)
     broken = [bytes([lead, *rest]) for lead in range(0x80, 0x100) for rest in (b"", b"a", b"\xff\xff\xff", b"\xbf" * 3)]
+    broken += [
+        b"\xff" * size + "\u03a3".encode() for size in range(4000, 8100, 32)
+    ]  # lower-cased, which makes it longer
     ends = np.cumsum([0, *map(len, broken)]).tolist()
     buffers = [None, pa.array(ends, pa.int32()).buffers()[1], pa.py_buffer(b"".join(broken))]
     array = pa.Array.from_buffers(pa.string(), len(broken), buffers)
