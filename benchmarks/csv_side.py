@@ -49,7 +49,7 @@ def main() -> None:
         model.score(["One text, to have everything loaded."])
         places = JobPlaces(open_objects(uploads), open_objects(results), OneModel(model))
         threads = settings.threads or os.cpu_count() or 1
-        rules = JobRules(settings.chunk_rows, settings.max_rejections, threads, kernel)
+        rules = JobRules(settings.chunk_rows, settings.max_rejections, threads, kernel=kernel)
         print("ready", flush=True)
         name, generation = sys.stdin.readline().split()
         manifest = run_job(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import msgspec
@@ -110,7 +109,7 @@ class PartBuilder:
             else:
                 labels.update(outcome.label_counts())
                 pieces += self._write(at, outcome)
-                report.add(self._rows.numbers(at, at + count), partial(self._rows.row_after, at), outcome)
+                report.add(self._rows.numbers(at, at + count), self._rows.after(at), outcome)
             at += count
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import msgspec
@@ -103,9 +103,7 @@ class MixedPartBuilder:
                     zip((row.row for row in some), self._lines.write(some, block.outcome, pinned), strict=True)
                 )
                 # Margins of different models cannot be compared.
-                report.add(
-                    np.array([row.row for row in some]), some.__getitem__, replace(block.outcome, decisions=None)
-                )
+                report.add(np.array([row.row for row in some]), _Group(some), replace(block.outcome, decisions=None))
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
             predictions=self._header + b"".join(lines[row] for row in sorted(lines)),
@@ -127,6 +125,19 @@ class MixedPartBuilder:
             return self._models.of(item.fields)
         except InvalidInput as error:
             return _rejection(item, error, "model", None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows of one model."""
+
+    rows: Sequence[Row]
+
+    def row(self, position: int) -> Row:
+        return self.rows[position]
+
+    def text(self, position: int) -> str:
+        return self.rows[position].text
 
 
 class _MixedLines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -12,6 +13,22 @@ from numpy.typing import NDArray
 from worker.core.byte_texts import ByteTexts, gather_texts
 from worker.core.row_batch import RowBatch
 from worker.core.row_types import Row
+
+
+@dataclass(frozen=True, slots=True)
+class RowsAfter:
+    """Rows of a part, counted from one of them."""
+
+    rows: PartRows
+    first: int
+
+    def row(self, position: int) -> Row:
+        """Return one row."""
+        return self.rows.row(self.first + position)
+
+    def text(self, position: int) -> str:
+        """Return the text of one row."""
+        return self.rows.text(self.first + position)
 
 
 class PartRows:
@@ -35,9 +52,15 @@ class PartRows:
         batch = self._batches[number]
         return batch.row(position - self._ends[number] + len(batch))
 
-    def row_after(self, first: int, position: int) -> Row:
-        """Return the row so many positions behind another."""
-        return self.row(first + position)
+    def text(self, position: int) -> str:
+        """Return the text of one row."""
+        number = bisect_right(self._ends, position)
+        batch = self._batches[number]
+        return batch.texts[position - self._ends[number] + len(batch)]
+
+    def after(self, first: int) -> RowsAfter:
+        """Return the rows from a position on, which is 0 there."""
+        return RowsAfter(self, first)
 
     def batches(self, first: int, last: int) -> Iterator[RowBatch]:
         """Yield the rows from one position to before another."""

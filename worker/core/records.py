@@ -113,6 +113,27 @@ class Cells(Sequence[str]):
         return (self._records.cell(self._column, position) for position in range(len(self)))
 
 
+class Counted(Sequence[int]):
+    """Numbers of records, as Python's only where they are asked for."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> Counted: ...
+    def __getitem__(self, place: int | slice) -> int | Counted:
+        """Return one number, or those of some records in a row."""
+        return Counted(self._numbers[place]) if isinstance(place, slice) else int(self._numbers[place])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers.tolist())
+
+
 class Ids(Sequence[str | None]):
     """The ids of records: None where the cell is empty."""
 

@@ -1,16 +1,15 @@
 """Scored rows of one part → what the part adds to the job's report.
 
 Counts and extremes are exact, and adding them up does not depend on how a file was cut. Words and terms are costly
-to count, so they come from a sample that depends on row numbers alone: all of the first 256 rows, every second one
-up to row 512, every fourth up to row 1,024 and so on. A sampled row counts for the rows up to the next, so the sums
-stand for the whole file, and a file a thousand times as long costs only ten times 128 rows more.
+to count, so they come from a sample that depends on row numbers alone: all of the first 512 rows, every second one
+up to row 1,024, every fourth up to row 2,048 and so on. A sampled row counts for the rows up to the next, so the sums
+stand for the whole file, and a file a thousand times as long costs only ten times 256 rows more.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from worker.core.output_options import kept_columns
 from worker.core.report_drift import decile_edges
 from worker.core.rows import Row
 from worker.core.scorer import Scores
-from worker.core.text import TOKEN_PATTERN
+from worker.core.word_counts import count_words
 
 BINS: Final = 50
 """Bins of the histogram: two hundredths each."""
@@ -33,7 +32,6 @@ REJECTED_EXAMPLES: Final = 5
 EXCERPT_CHARS: Final = 200
 
 _SAMPLE_ALL_ROWS: Final = 256
-_find_words: Final = re.compile(TOKEN_PATTERN).findall
 
 Explain = Callable[[Sequence[str], Sequence[int]], dict[str, dict[str, int]]]
 """Texts and how many rows each counts for → by label, what terms added to the label's decision value, in millionths."""
@@ -41,9 +39,20 @@ Explain = Callable[[Sequence[str], Sequence[int]], dict[str, dict[str, int]]]
 Floats = NDArray[np.float64]
 
 
-def sample_step(row: int) -> int:
-    """Return for how many rows a sampled row at this place counts; a row is sampled when the step divides it."""
-    return 1 << max(0, (row // _SAMPLE_ALL_ROWS).bit_length() - 1)
+def sample_steps(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for how many rows sampled rows of these numbers count; a row is sampled when its step divides it."""
+    _, bits = np.frexp(rows // _SAMPLE_ALL_ROWS)
+    return np.left_shift(1, np.maximum(bits.astype(np.int64) - 1, 0))
+
+
+class Rows(Protocol):
+    """Rows by their position, from 0."""
+
+    def row(self, position: int) -> Row:
+        """Return one row."""
+
+    def text(self, position: int) -> str:
+        """Return its text."""
 
 
 class PartReportMaker:
@@ -59,10 +68,11 @@ class PartReportMaker:
         self._deciles = np.zeros(0 if self._edges is None else len(self._edges) + 1, dtype=np.int64)
         self._most: list[RowExample] = []
         self._least: list[RowExample] = []
-        self._sample: list[Row] = []
+        self._sample: list[str] = []
+        self._steps: list[int] = []
 
-    def add(self, numbers: NDArray[np.int64], row_at: Callable[[int], Row], scores: Scores) -> None:
-        """Add scored rows in the file's order: their numbers, and each by its position, from 0."""
+    def add(self, numbers: NDArray[np.int64], rows: Rows, scores: Scores) -> None:
+        """Add scored rows in the file's order, and their numbers."""
         confidence = _probabilities(scores)
         if confidence is not None:
             self._measure = "probability"
@@ -73,15 +83,12 @@ class PartReportMaker:
         elif (confidence := _margins(scores)) is not None:
             self._measure = "margin"
         if confidence is not None:
-            self._most = most_confident(self._most + self._examples(row_at, scores, confidence, highest(confidence)))
-            self._least = least_confident(
-                self._least + self._examples(row_at, scores, confidence, highest(-confidence))
-            )
-        # Steps are powers of two that never fall, so the first row's step sorts out most rows cheaply.
-        for place in np.flatnonzero(numbers % sample_step(int(numbers[0])) == 0).tolist():
-            number = int(numbers[place])
-            if number % sample_step(number) == 0:
-                self._sample.append(row_at(place))
+            self._most = most_confident(self._most + self._examples(rows, scores, confidence, highest(confidence)))
+            self._least = least_confident(self._least + self._examples(rows, scores, confidence, highest(-confidence)))
+        steps = sample_steps(numbers)
+        sampled = np.flatnonzero(numbers % steps == 0)
+        self._sample += [rows.text(place) for place in sampled.tolist()]
+        self._steps += steps[sampled].tolist()
 
     def finish(self, rejections: Sequence[Rejection]) -> PartReport:
         """Return the sums; `rejections` in the file's order."""
@@ -91,23 +98,20 @@ class PartReportMaker:
             if len(places) < REJECTED_EXAMPLES:
                 places.append(RejectedExample(row=one.row or 1, line=one.line or 1))
         probable = self._measure == "probability"
-        texts, steps = [row.text for row in self._sample], [sample_step(row.row) for row in self._sample]
         return PartReport(
             measure=self._measure,
             histogram=self._histogram.tolist() if probable else [],
             deciles=self._deciles.tolist() if probable and self._edges is not None else [],
-            sampled=sum(steps),
-            words=sum(step * count_words(text) for step, text in zip(steps, texts, strict=True)),
+            sampled=sum(self._steps),
+            words=sum(step * count for step, count in zip(self._steps, count_words(self._sample), strict=True)),
             most=self._most,
             least=self._least,
-            terms=self._explain(texts, steps) if self._explain and texts else {},
+            terms=self._explain(self._sample, self._steps) if self._explain and self._sample else {},
             rejected=rejected,
         )
 
-    def _examples(
-        self, row_at: Callable[[int], Row], scores: Scores, confidence: Floats, places: Sequence[int]
-    ) -> list[RowExample]:
-        return [self._example(row_at(place), scores, confidence, place) for place in places]
+    def _examples(self, rows: Rows, scores: Scores, confidence: Floats, places: Sequence[int]) -> list[RowExample]:
+        return [self._example(rows.row(place), scores, confidence, place) for place in places]
 
     def _example(self, row: Row, scores: Scores, confidence: Floats, place: int) -> RowExample:
         return RowExample(
@@ -143,11 +147,6 @@ def highest(values: Floats) -> list[int]:
 def excerpt(text: str) -> str:
     """Return the beginning of a text."""
     return text if len(text) <= EXCERPT_CHARS else f"{text[: EXCERPT_CHARS - 1]}…"
-
-
-def count_words(text: str) -> int:
-    """Count words as the profile of a model does: as the vectoriser; for a text without any, by spaces."""
-    return len(_find_words(text.lower())) or len(text.split())
 
 
 def _probabilities(scores: Scores) -> Floats | None:
