@@ -161,7 +161,7 @@ class JobManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     timings: dict[str, float]
     """Seconds, by phase, of the worker that finished the job."""
     cost: dict[str, float]
-    """What the job used: CPU seconds, bytes read and written, storage operations."""
+    """What that worker used for it: CPU seconds, bytes read and written, storage operations."""
     reason: str | None = None
     models: list[ModelShare] = []
     """Every model that scored a row, where rows name models; `model` is that of rows that name none."""

@@ -21,6 +21,7 @@ from worker.csv_finish import announce, finish_job
 from worker.csv_job import JobPlaces, JobRules
 from worker.csv_model import JobModel
 from worker.csv_parts import JobStore
+from worker.csv_range_store import RangeStore
 from worker.csv_ranges import RangeWork
 from worker.csv_source import UploadedFile
 
@@ -45,18 +46,22 @@ def run_range(
     results = MeteredObjects(places.results, meter)
     store = JobStore(results, job)
     manifest = store.manifest()
-    if manifest is None:
-        spec = store.spec()
-        if spec is None:
-            raise _unknown(task)
-        file = UploadedFile(MeteredObjects(places.uploads, meter), task.upload, rules.kernel)
-        model = JobModel(places.models)
-        ranges = RangeWork(spec, results, file, model=model, meter=meter, threads=rules.threads)
-        _work(task, spec, ranges, Attempts(results, range_folder(job, task.range)), stopping)
-        verdict = ranges.store.verdict(spec.max_rejections)
-        if verdict is None:
-            return None
-        manifest = finish_job(store, spec, *ranges.ending(verdict), source=spec.source, meter=meter, stopping=stopping)
+    if manifest is not None:
+        # Whoever ended the job had a range recorded first; tasks that came too late have nothing to say.
+        if RangeStore(results, job).range(task.range) is not None:
+            announce(places.results, manifest, publish_completion)
+        return manifest
+    spec = store.spec()
+    if spec is None:
+        raise _unknown(task)
+    file = UploadedFile(MeteredObjects(places.uploads, meter), task.upload, rules.kernel)
+    model = JobModel(places.models)
+    ranges = RangeWork(spec, results, file, model=model, meter=meter, threads=rules.threads)
+    _work(task, spec, ranges, Attempts(results, range_folder(job, task.range)), stopping)
+    verdict = ranges.store.verdict(spec.max_rejections)
+    if verdict is None:
+        return None
+    manifest = finish_job(store, spec, *ranges.ending(verdict), source=spec.source, meter=meter, stopping=stopping)
     announce(places.results, manifest, publish_completion)
     return manifest
 

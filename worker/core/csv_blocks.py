@@ -27,13 +27,8 @@ class Block:
     """Before the line end."""
     lines: Positions
     """Number of lines of the block before each record."""
-    delimiters: Positions
-    """Those outside quotes."""
-    first: Positions
-    """For each record, which of `delimiters` is its first."""
-    fields: Positions
-    """For each record, how many fields it has."""
     quotes: Positions
+    start: int
     stop: int
     """Where the next record starts."""
     line_count: int
@@ -43,10 +38,23 @@ class Block:
     def __len__(self) -> int:
         return len(self.starts)
 
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Where the fields of a block's records are."""
+
+    block: Block
+    delimiters: Positions
+    """Those outside quotes."""
+    first: Positions
+    """For each record, which of `delimiters` is its first."""
+    counts: Positions
+    """For each record, how many fields it has."""
+
     def column(self, number: int, columns: int) -> tuple[Positions, Positions]:
         """Return where a column's fields start and end, quotes included; only right for records of `columns` fields."""
         last = max(len(self.delimiters) - 1, 0)
-        starts, ends = self.starts, self.ends
+        starts, ends = self.block.starts, self.block.ends
         if number > 0:
             starts = self.delimiters[np.minimum(self.first + number - 1, last)] + 1
         if number < columns - 1:
@@ -62,32 +70,38 @@ def cut_block(data: bytes, start: int, size: int, *, delimiter: int, quote: int 
     piece = np.frombuffer(data, np.uint8, min(size, len(data) - start), start)
     line_ends = np.flatnonzero(piece == _LF)
     quotes = np.flatnonzero(piece == quote) if quote is not None else line_ends[:0]
-    trouble = min(_lone_return(piece), _irregular_quote(piece, quotes, delimiter, quote or 0))
+    has_returns = data.find(b"\r", start, start + len(piece)) >= 0
+    trouble = _irregular_quote(piece, quotes, delimiter, quote or 0)
+    trouble = min(_lone_return(piece), trouble) if has_returns else trouble
     record_ends = _outside(line_ends, quotes)
     record_ends = record_ends[: np.searchsorted(record_ends, trouble)]
     if not len(record_ends):
         return None
     stop = int(record_ends[-1]) + 1
     starts = np.concatenate([[0], record_ends[:-1] + 1])
-    ends = record_ends - (piece[np.maximum(record_ends - 1, 0)] == _CR)
+    ends = record_ends - (piece[np.maximum(record_ends - 1, 0)] == _CR) if has_returns else record_ends
     filled = ends > starts
     lines = np.searchsorted(line_ends, starts) if len(quotes) else np.arange(len(starts))
     if not filled.all():
         starts, ends, lines = starts[filled], ends[filled], lines[filled]
-    delimiters = _outside(np.flatnonzero(piece[:stop] == delimiter), quotes)
-    first = np.searchsorted(delimiters, starts)
     return Block(
         starts=starts + start,
         ends=ends + start,
         lines=lines,
-        delimiters=delimiters + start,
-        first=first,
-        fields=np.searchsorted(delimiters, ends) - first + 1,
         quotes=quotes + start,
+        start=start,
         stop=stop + start,
         line_count=int(np.searchsorted(line_ends, stop)),
         troubled=trouble < len(piece),
     )
+
+
+def find_fields(data: bytes, block: Block, delimiter: int) -> Fields:
+    """Return where the fields of a block of `data` are; whoever only counts records does without."""
+    piece = np.frombuffer(data, np.uint8, block.stop - block.start, block.start)
+    delimiters = _outside(np.flatnonzero(piece == delimiter) + block.start, block.quotes)
+    first = np.searchsorted(delimiters, block.starts)
+    return Fields(block, delimiters, first, np.searchsorted(delimiters, block.ends) - first + 1)
 
 
 def _outside(positions: Positions, quotes: Positions) -> Positions:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from schemas.requests import ID_PATTERN, MAX_TEXT_CHARS
-from worker.core.csv_blocks import Block, Positions
+from worker.core.csv_blocks import Block, Positions, find_fields
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_rules import RowRules
 from worker.core.row_types import BadRow, Place, Row
@@ -45,11 +45,12 @@ class _Columns:
         self._rules = rules
         self._piece = data[start : block.stop]
         self._text = self._one_character_a_byte()
+        self._fields = find_fields(data, block, rules.delimiter.encode(rules.encoding)[0])
 
     def sort(self) -> tuple[Positions, Positions]:
         """Return the records that are rows beyond doubt, and the others."""
         block, rules = self._block, self._rules
-        odd = block.fields != rules.columns
+        odd = self._fields.counts != rules.columns
         if b"\0" in self._piece:
             zeros = np.flatnonzero(self._bytes[self._start : block.stop] == 0) + self._start
             odd[np.searchsorted(block.starts, zeros, side="right") - 1] = True
@@ -100,7 +101,7 @@ class _Columns:
 
     def _bounds(self, column: int, records: Positions) -> tuple[Positions, Positions]:
         """Return where the fields of a column start and end, without their quotes."""
-        starts, ends = self._block.column(column, self._rules.columns)
+        starts, ends = self._fields.column(column, self._rules.columns)
         starts, ends = starts[records], ends[records]
         if len(self._block.quotes):
             # A field that is empty at the end of the buffer starts behind it.

@@ -16,6 +16,7 @@ from schemas.jobs import JobSpec
 from schemas.ranges import RangePlace, RangePlan, RangeRecord, RangeTask
 from tests.unit.csv_job.conftest import MAX, World, predictions, rejections
 from tests.unit.csv_job.ranged import FILE, LINES, RangedWorld, result
+from tests.unit.csv_job.test_row_models import ThreeModels
 
 RANGES = 17
 
@@ -285,6 +286,25 @@ def test_a_range_in_vain_three_times_ends_the_job_and_keeps_the_ranges_before_it
     world.uploads.starts.clear()
     assert world.work(tasks[12]) == manifest
     assert world.uploads.starts == []
+    # A task that came too late says nothing; the one that ended the job does, each time it is delivered.
+    assert len(world.completions) == 1
+    world.work(tasks[4])
+    assert world.completions == [world.completions[0]] * 2
+
+
+def test_ranges_of_rows_that_name_models_give_the_same_bytes() -> None:
+    names = (b"", b"LinearSVC", b"bert")
+    data = b"text,by\n" + b"".join(b"word %d,%s\n" % (row, names[row % 3]) for row in range(60))
+    alone, shared = (RangedWorld(models=ThreeModels()) for _ in range(2))  # type: ignore[arg-type]
+    upload = alone.upload(data, model_column="by")
+    manifest = alone.alone(upload)
+    shared.upload(data, model_column="by")
+    tasks = shared.share(upload)
+    assert len(tasks) > 5
+    for task in reversed(tasks):
+        shared.work(task)
+    assert (manifest.state, manifest.counts.predictions, len(manifest.models)) == ("done", 40, 2)
+    assert result(shared.stored(upload)) == alone.stored(upload)
 
 
 def test_attempts_at_different_ranges_do_not_add_up(expected: dict[str, bytes]) -> None:
