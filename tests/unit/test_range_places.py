@@ -75,6 +75,7 @@ def test_a_large_file_is_cut_in_blocks_as_it_is_one_by_one() -> None:
         (0, 10**12, Dialect(), msgspec.UNSET),
         (100, 10**9, Dialect(compression="gzip"), msgspec.UNSET),
         (100, 10**9, Dialect(encoding="utf-16"), msgspec.UNSET),
+        (100, 10**9, Dialect(format="parquet"), msgspec.UNSET),
         (100, 100 * MAX_RANGES, Dialect(), 100),
         (100, 100 * MAX_RANGES + 1, Dialect(), 101),
     ],
