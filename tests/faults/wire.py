@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from emulator.storage.notifications import FINALIZE, Change
-from worker.core.naming import job_id, job_object
+from worker.core.naming import finished_range, job_id, job_object
 
 
 class Wire:
@@ -59,7 +59,7 @@ class Wire:
     def _is_done(self, subscription: str, message: Any) -> bool:  # noqa: ANN401 - a protobuf message
         if subscription == self._reviews:
             return json.loads(message.data)["id"] in self._durable
-        return subscription != self._uploads or self._manifest(message.attributes) in self._objects
+        return subscription != self._uploads or any(name in self._objects for name in _outcomes(message))
 
     def durable(self) -> int:
         """Return how many keys have a stored outcome."""
@@ -71,7 +71,14 @@ class Wire:
         with self._lock:
             return name in self._objects
 
-    @staticmethod
-    def _manifest(attributes: Any) -> str:  # noqa: ANN401 - a protobuf map
-        job = job_id(attributes["bucketId"], attributes["objectId"], int(attributes["objectGeneration"]))
-        return job_object(job, "manifest.json")
+
+def _outcomes(message: Any) -> list[str]:  # noqa: ANN401 - a protobuf message
+    """Return the objects of which one must be stored: a range's record, or what the job's others go on from."""
+    attributes = message.attributes
+    job = job_id(attributes["bucketId"], attributes["objectId"], int(attributes["objectGeneration"]))
+    other = (
+        finished_range(job, json.loads(message.data)["range"])
+        if "work" in attributes
+        else job_object(job, "ranges.json")
+    )
+    return [job_object(job, "manifest.json"), other]
