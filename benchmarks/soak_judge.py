@@ -15,8 +15,12 @@ LEAST_SAMPLES = 60
 MEMORY_SHARE = 0.05
 """Of the median: what the trend of resident memory may rise by from the warm-up to the end, however long that is."""
 
-HANDLES = 4.0
-"""What the trends of descriptors and of threads may rise by in the same time: pools of connections fill slowly."""
+DESCRIPTORS = 8.0
+"""What their trend may rise by in the same time. Pools of connections fill in steps, whenever more threads than ever
+before wait for storage at once, and stay so; a leak goes on."""
+
+THREADS = 4.0
+"""What their trend may rise by in the same time."""
 
 _MOST_POINTS = 600
 """Theil and Sen's slope looks at every pair: longer runs are thinned to this many medians."""
@@ -69,8 +73,8 @@ def trends(samples: Sequence[Sample], *, warm_up_s: float) -> list[Trend]:
     memory = float(np.median([one.memory_mb for one in warm]))
     return [
         _trend("resident memory, MB", warm, lambda one: one.memory_mb, MEMORY_SHARE * memory),
-        _trend("file descriptors", warm, lambda one: one.descriptors, HANDLES),
-        _trend("threads", warm, lambda one: one.threads, HANDLES),
+        _trend("file descriptors", warm, lambda one: one.descriptors, DESCRIPTORS),
+        _trend("threads", warm, lambda one: one.threads, THREADS),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,7 +42,13 @@ def test_noise_spikes_and_the_warm_up_are_flat(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_slow_leak_is_seen_through_noise(seed: int) -> None:
     assert risen(run(5, leak_mb=15, seed=seed)) == {"resident memory, MB"}
-    assert risen(run(5, descriptors=12, seed=seed)) == {"file descriptors"}
+    assert risen(run(5, descriptors=15, seed=seed)) == {"file descriptors"}
+
+
+def test_a_pool_that_fills_in_a_step_is_flat() -> None:
+    samples = run(10)
+    stepped = [replace(one, descriptors=one.descriptors + 4 * (one.at_s > 300)) for one in samples]
+    assert risen(stepped) == set()
 
 
 def test_a_falling_figure_is_flat() -> None:
