@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cloud.queue import Received
 from schemas.errors import InvalidInput
 from schemas.events import is_notification, upload_from_notification
+from schemas.ranges import decode_range_task, is_range_task
 from schemas.requests import decode_review
 
 # https://cloud.google.com/pubsub/docs/dead-letter-topics#receive_from_dead_letter_topic
@@ -38,6 +39,9 @@ class Letter:
         """What the message itself says about why no worker finished it, in a few words; never any of its text."""
         attributes = self.received.attributes
         try:
+            if is_range_task(attributes):
+                decode_range_task(self.received.data)
+                return "valid range of an upload"
             if is_notification(attributes):
                 upload_from_notification(attributes)
                 return "valid upload event"

@@ -13,6 +13,8 @@ from cloud.objects import CloudSetupError
 from cloud.queue import Received, Topic
 from publisher.redrive_letters import read_letter
 from publisher.redrive_run import Redrive, Rules, Tally, Verdict
+from schemas.codec import encode
+from schemas.ranges import RangeTask
 
 DIED = "2026-01-02T03:04:05.678Z"
 SOURCE = {
@@ -21,6 +23,8 @@ SOURCE = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "10",
     "CloudPubSubDeadLetterSourceTopicPublishTime": DIED,
 }
+
+TASK = RangeTask("uploads", "a.csv", 1, 3)
 
 
 class World:
@@ -154,6 +158,8 @@ def test_nothing_is_held_back_when_the_topic_is_gone() -> None:
             {"eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": "a.csv", "objectGeneration": "1"},
             "valid upload event",
         ),
+        (encode(TASK), TASK.attributes(), "valid range of an upload"),
+        (b'{"range": 1}', TASK.attributes(), "invalid: missing_field"),
     ],
 )
 def test_the_cause_is_told_without_the_text(data: bytes, attributes: dict[str, str], cause: str) -> None:
