@@ -19,7 +19,11 @@ from worker.core.row_types import BadRow, Place, Row
 
 
 def parquet_dialect(dialect: Dialect, said: Collection[str], shape: Shape) -> Dialect:
-    """Return the dialect with the text column that the file's columns tell, where nobody named one."""
+    """Return the dialect with the text column that the file's columns tell, where nobody named one.
+
+    Parquet always names its columns, whatever was said of a header.
+    """
+    dialect = msgspec.structs.replace(dialect, header=True)
     names = [column.name for column in shape.columns]
     if "text-column" in said or dialect.text_column in names:
         return dialect

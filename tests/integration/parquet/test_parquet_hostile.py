@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import resource
+import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cloud.objects import TransientError
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from tests.integration.parquet.conftest import MIB, Cloud, parquet
@@ -152,6 +156,39 @@ def test_a_decoder_ends_with_the_one_that_asked(tmp_path: Path) -> None:
         with pytest.raises(PipeClosed):
             pipes.receive()
         assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGKILL, TransientError), (signal.SIGTERM, TransientError), (signal.SIGSEGV, InvalidInput)],
+)
+def test_only_a_crash_is_the_files_fault(number: signal.Signals, error: type[Exception]) -> None:
+    source = ParquetBytes(lambda start, length: GOOD[start : start + length], len(GOOD))
+    with source.open() as file:
+        file.shape()
+        file._process.send_signal(number)
+        file._process.wait(60)
+        with pytest.raises(error):
+            list(file.rows(Plan([0], 0)))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)  # starts two processes for each file
+def test_any_damage_ends_in_rows_or_in_a_reason() -> None:
+    """Minutes: `make test-faults` runs it. REVIEWMILL_PARQUET_SEED and REVIEWMILL_PARQUET_FILES ask for others."""
+    chance = random.Random(int(os.environ.get("REVIEWMILL_PARQUET_SEED", "1")))
+    outcomes: Counter[str] = Counter()
+    for _ in range(int(os.environ.get("REVIEWMILL_PARQUET_FILES", "150"))):
+        data = bytearray(GOOD)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            # Every other time in the footer, where lengths, counts and offsets are.
+            first = len(data) - FOOTER if chance.random() < 0.5 else 0
+            data[chance.randrange(first, len(data))] = chance.randrange(256)
+        try:
+            outcomes[f"{read_all(bytes(data)):,} rows"] += 1
+        except InvalidInput as error:
+            outcomes[error.code] += 1
+    assert outcomes["broken_parquet"], outcomes
 
 
 def test_reading_that_is_given_up_leaves_no_process() -> None:

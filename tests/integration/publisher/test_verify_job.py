@@ -303,6 +303,14 @@ def test_rows_of_several_models_are_verified(local_cloud: LocalCloud, capsys: py
     assert [row["model"] for row in shown] == ["logistic_regression", "linear_svc", "decision_tree"]
 
 
+def test_lines_of_several_models_are_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = b'{"text": "good"}\n{"text": "bad", "model": "linear_svc"}\n{"text": "grand", "model": "bert"}\n'
+    manifest = run(local_cloud, upload(local_cloud, "in.jsonl", lines, model_column="model", output="jsonl"))
+    assert verify([manifest.job]) == 0
+    found = counts(capsys.readouterr().out)
+    assert (found["predicted"], found["rejected"]) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [

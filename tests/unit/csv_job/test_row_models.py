@@ -20,7 +20,7 @@ from schemas.jobs import JobSpec, ModelShare, PinnedModel
 from schemas.names import MODEL_NAMES, canonical_model
 from tests.unit.csv_job.conftest import World, predictions, rejections
 from worker.core.scorer import Scores
-from worker.csv_job import JobPlaces
+from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.csv_parts import JobStore
 from worker.model_load import LoadedModel, ModelMissing
 from worker.replay import ReplayRules, replay_job
@@ -151,6 +151,35 @@ def test_versions_are_those_of_the_start_whatever_becomes_current() -> None:
         if writes >= 2:  # the spec is there
             world.run(upload)
             assert world.stored(upload) == whole.stored(expected)
+
+
+@pytest.mark.parametrize("output", ["csv", "jsonl"])
+def test_ranges_give_the_bytes_of_the_whole(output: str) -> None:
+    found = []
+    for range_bytes in (0, 40):
+        world = mixed_world()
+        upload = world.upload(ROWS, **SAID, output=output)
+        manifest = run_job(
+            upload,
+            JobPlaces(world.uploads, world.results, world.models),
+            JobRules(chunk_rows=3, max_rejections=1000, range_bytes=range_bytes),
+            publish_completion=lambda _: None,
+            clock=lambda: 0.0,
+        )
+        stored = world.stored(upload)
+        assert any(name.startswith("ranges/") for name in stored) is (range_bytes > 0)
+        found.append(
+            (
+                manifest.models,
+                manifest.counts,
+                {
+                    name: stored[name]
+                    for name in stored
+                    if "/" not in name and name.split(".")[0] in {"predictions", "rejections"}
+                },
+            )
+        )
+    assert found[0] == found[1]
 
 
 def test_a_jobs_own_version_is_that_of_its_rows_too() -> None:
