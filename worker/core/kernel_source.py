@@ -1,7 +1,8 @@
 """The kernel's entry points, which `worker/core/kernel_compile.py` compiles with all that they call.
 
-An entry point is a C function of addresses and numbers. It never raises, allocates or touches the interpreter, so it
-runs without the interpreter lock, and its code can be kept in a file and loaded without Numba.
+An entry point is a C function of addresses and numbers, whose code can be kept in a file and loaded without Numba. None
+raises, allocates or touches the interpreter, so they run without the interpreter lock; `locate_texts` alone asks the
+interpreter, by addresses that it is given, and holds the lock.
 """
 
 from typing import Any, Final

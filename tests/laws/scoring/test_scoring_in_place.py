@@ -98,5 +98,9 @@ def test_texts_too_long_for_the_kernel_among_others(model: CompiledModel, vector
 
 @pytest.mark.parametrize("other", [None, 1, b"film", ["film"]], ids=str)
 def test_what_is_no_string_is_refused(other: object, model: CompiledModel) -> None:
-    with pytest.raises(TypeError):
-        model.score(["film", other])  # type: ignore[list-item]  # what is tested
+    texts: list[str] = ["film", other] * 2000  # type: ignore[list-item]  # what is tested
+    for threads in (1, 2):
+        with pytest.raises(TypeError):
+            model.score(texts[:2], threads=threads)
+        with pytest.raises(TypeError):
+            model.score(texts, threads=threads)
