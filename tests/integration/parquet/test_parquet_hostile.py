@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import resource
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +34,7 @@ def read_all(data: bytes) -> int:
     """Return how many rows there are."""
     source = ParquetBytes(lambda start, length: data[start : start + length], len(data))
     dialect, header = open_parquet(source, Dialect(format="parquet"), ())
-    return sum(1 for _ in parquet_rows(source, dialect, header, place=Place(), kept=[0, 1]))
+    return sum(1 for _ in parquet_rows(source, dialect, header, place=Place(), kept=range(len(header.columns))))
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -66,14 +64,32 @@ def test_a_damaged_file_is_a_failed_read(name: str) -> None:
     assert "Parquet" in caught.value.reason
 
 
+def varint(number: int) -> bytes:
+    """Return a whole number as Thrift's compact protocol writes it: zigzag, seven bits a byte."""
+    number *= 2
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
 def huge_page() -> bytes:
-    """Return a file whose first page says that it unpacks to 2 GiB."""
-    data = parquet({"text": ["good" * 10]}, compression="gzip", use_dictionary=False)
-    # Thrift compact: field 1 (the page's type), then field 2, the size unpacked, as a zigzag varint.
-    assert data[4] == 0x15
-    assert data[6] == 0x15
+    """Return a file whose only page says that it unpacks to 1.5 GiB."""
+    data = parquet({"text": ["good" * 10]}, compression="gzip", use_dictionary=False, write_statistics=False)
+    about = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(0)
+    # The page's header: field 1, its type; field 2, the size unpacked; field 3, the size packed.
+    assert data[4:7:2] == b"\x15\x15"
     end = next(at for at in range(7, 20) if data[at] < 0x80) + 1
-    return data[:7] + b"\xfe\xff\xff\xff\x0f" + data[end:]
+    size = varint(3 << 29)
+    longer = len(size) - (end - 7)
+    # The footer says how long the page is with its header.
+    old, packed = varint(about.total_uncompressed_size), about.total_compressed_size
+    before = b"\x16" + old + b"\x16" + varint(packed)
+    assert data.count(before) == 1
+    footer = data[-int.from_bytes(data[-8:-4], "little") - 8 : -8]
+    said = footer.replace(before, b"\x16" + old + b"\x16" + varint(packed + longer))
+    return data[:7] + size + data[end : -len(footer) - 8] + said + len(said).to_bytes(4, "little") + b"PAR1"
 
 
 def one_value_very_often(rows: int) -> bytes:
@@ -98,11 +114,11 @@ def claims_many_rows() -> bytes:
 @pytest.mark.parametrize(
     ("make", "codes"),
     [
-        (huge_page, {"too_large_inflated", "broken_parquet"}),
+        (huge_page, {"too_large_inflated"}),
         (lambda: one_value_very_often(40_000), {"too_large_inflated"}),
         (claims_many_rows, {"broken_parquet"}),
     ],
-    ids=["a page of 2 GiB", "one value very often", "rows that are not there"],
+    ids=["a page of 1.5 GiB", "one value very often", "rows that are not there"],
 )
 def test_a_bomb_ends_its_job_alone(cloud: Cloud, make: Callable[[], bytes], codes: set[str]) -> None:
     data = make()
@@ -170,25 +186,6 @@ def test_only_a_crash_is_the_files_fault(number: signal.Signals, error: type[Exc
         file._process.wait(60)
         with pytest.raises(error):
             list(file.rows(Plan([0], 0)))
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(900)  # starts two processes for each file
-def test_any_damage_ends_in_rows_or_in_a_reason() -> None:
-    """Minutes: `make test-faults` runs it. REVIEWMILL_PARQUET_SEED and REVIEWMILL_PARQUET_FILES ask for others."""
-    chance = random.Random(int(os.environ.get("REVIEWMILL_PARQUET_SEED", "1")))
-    outcomes: Counter[str] = Counter()
-    for _ in range(int(os.environ.get("REVIEWMILL_PARQUET_FILES", "150"))):
-        data = bytearray(GOOD)
-        for _ in range(chance.choice((1, 1, 2, 5))):
-            # Every other time in the footer, where lengths, counts and offsets are.
-            first = len(data) - FOOTER if chance.random() < 0.5 else 0
-            data[chance.randrange(first, len(data))] = chance.randrange(256)
-        try:
-            outcomes[f"{read_all(bytes(data)):,} rows"] += 1
-        except InvalidInput as error:
-            outcomes[error.code] += 1
-    assert outcomes["broken_parquet"], outcomes
 
 
 def test_reading_that_is_given_up_leaves_no_process() -> None:
