@@ -11,7 +11,9 @@ import pytest
 from publisher.command import main as publish
 from publisher.verify_command import main as verify
 from schemas.events import Upload
-from tests.integration.parquet.conftest import Cloud, parquet
+from tests.integration.parquet.conftest import Cloud, Models, parquet
+from worker.csv_job import JobPlaces
+from worker.replay import ReplayRules, replay_job
 
 ROWS = {
     "id": ["a", "b", "a", "d", "e"],
@@ -52,6 +54,13 @@ def test_a_csv_of_the_same_table_gives_the_same_bytes(cloud: Cloud) -> None:
     one = cloud.stored(cloud.run(cloud.upload(parquet(ROWS), **said), range_bytes=64))  # of which it has none
     other = cloud.stored(cloud.run(cloud.upload(text.getvalue().encode(), "reviews.csv", **said)))
     assert one["predictions.csv"] == other["predictions.csv"]
+
+
+def test_a_job_from_parquet_is_scored_again(cloud: Cloud) -> None:
+    manifest = cloud.run(cloud.upload(parquet(ROWS), id_column="id", model_column="by", output="parquet"))
+    summary = replay_job(manifest.job, "v2", JobPlaces(cloud.uploads, cloud.results, Models()), ReplayRules())
+    # Row 1 is the only one that can be read and names no other model.
+    assert (summary.rows, summary.changed, summary.after) == (1, 0, "v2")
 
 
 @pytest.mark.parametrize(
