@@ -9,13 +9,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FrameType
 
 from cloud import connect
 from cloud.objects import CloudSetupError, TransientError
 from schemas.names import DEFAULT_MODEL, MODEL_NAMES
 from worker.guard import Guard
+from worker.isolate import COMMAND
 from worker.log import configure_logging
 from worker.models import ModelMissing, ModelStore
 from worker.settings import InvalidSettings, Settings, load_settings
@@ -29,14 +30,14 @@ DRAIN_S = 8.5
 _LOOK_EVERY_S = 1.0
 
 
-def main(argv: list[str], *, opener: connect.Opener = connect) -> int:
+def main(argv: list[str], *, opener: connect.Opener = connect, isolated: Sequence[str] = COMMAND) -> int:
     """Run the worker; 0 after a stop, 1 when it had to give up, 2 when it cannot start."""
     _parser().parse_args(argv)
     try:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
         connect.require_reachable(os.environ, "pubsub", "storage")
-        return _run(settings, opener)
+        return _run(settings, opener, isolated)
     except (InvalidSettings, CloudSetupError, TransientError, ValueError) as error:
         print(f"reviewmill worker: {error}", file=sys.stderr)
         return 2
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
 
-def _run(settings: Settings, opener: connect.Opener) -> int:
+def _run(settings: Settings, opener: connect.Opener, isolated: Sequence[str]) -> int:
     # The client libraries take seconds to import: not for --help.
     from worker.wiring import build_worker  # noqa: PLC0415
 
@@ -64,7 +65,7 @@ def _run(settings: Settings, opener: connect.Opener) -> int:
     for service, address in connect.emulators(os.environ).items():
         _log.warning("using the %s emulator at %s", service, address)
     stop = threading.Event()
-    with build_worker(settings, stop, opener=opener) as parts:
+    with build_worker(settings, stop, opener=opener, isolated=isolated) as parts:
         _require_models(parts.models)
         _stop_on_signals(stop)
         threads = [

@@ -157,7 +157,7 @@ class PullWorker:
     def _work(self, piece: Piece[Received]) -> None:
         """Handle a batch, then acknowledge what is durable and give back the rest."""
         envelopes = [
-            Envelope(item.message_id, item.data, item.attributes, normal_time(item.publish_time))
+            Envelope(item.message_id, item.data, item.attributes, normal_time(item.publish_time), item.delivery_attempt)
             for item in piece.items
         ]
         done = self._handle(envelopes)

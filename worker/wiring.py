@@ -22,6 +22,7 @@ from schemas.jobs import Completion
 from schemas.ranges import RangeTask
 from worker.core.batch import BatchLimits
 from worker.core.breaker import Breaker, BreakerLimits
+from worker.core.envelope import Envelope
 from worker.core.in_hand import Bounds
 from worker.csv_attempts import HandedOver
 from worker.csv_job import JobPlaces, JobRules, run_job
@@ -29,6 +30,7 @@ from worker.csv_range_job import run_range
 from worker.csv_share import RangePublisher
 from worker.dispatch import Dispatcher
 from worker.guard import Guard, Pulse
+from worker.isolate import COMMAND, Isolation, run_child
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.log import configure_logging
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _COMPLETION_TIMEOUT_S = 10.0
+
+_ISOLATED_S = 60.0
+"""How long a process may take for messages that come again and again: its start and one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,16 @@ def _push_verifier(settings: Settings) -> PushVerifier | None:
 
 @contextmanager
 def build_worker(
-    settings: Settings, stop: threading.Event, *, opener: connect.Opener = connect
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    opener: connect.Opener = connect,
+    isolated: Sequence[str] = COMMAND,
 ) -> Iterator[WorkerParts]:
-    """Connect the pull worker's parts, and release them at the end. Raises CloudSetupError, ValueError."""
+    """Connect the pull worker's parts, and release them at the end. Raises CloudSetupError, ValueError.
+
+    `isolated` is the command that handles messages which come again and again.
+    """
     kernel = _kernel()
     models = _models(settings, kernel, opener)
     completions = opener.open_topic(settings.project, settings.completions_topic)
@@ -113,6 +125,13 @@ def build_worker(
         moved=pulse.beat,
         publish_ranges=RangePublisher(ranges),
     )
+    isolation = Isolation(
+        dispatcher.handle,
+        partial(run_child, command=isolated, timeout_s=min(_ISOLATED_S, settings.watchdog_s / 2)),
+        tally=guard.tally,
+        moved=pulse.beat,
+        stopping=stop.is_set,
+    )
     reviews = opener.open_subscription(settings.project, settings.reviews_subscription)
     uploads = opener.open_subscription(settings.project, settings.uploads_subscription)
     try:
@@ -120,13 +139,28 @@ def build_worker(
             models=models,
             pull_workers=(
                 # Either subscription may bring a job's notification: see `Dispatcher`.
-                PullWorker(reviews, dispatcher.handle, _many_at_once(settings), stop, pulse=pulse.last_beat),
+                PullWorker(reviews, isolation.handle, _many_at_once(settings), stop, pulse=pulse.last_beat),
                 PullWorker(uploads, dispatcher.handle, _one_by_one(settings), stop, pulse=pulse.last_beat),
             ),
             guard=guard,
         )
     finally:
         _close(reviews, uploads, completions, ranges)
+        kernel.close()
+
+
+@contextmanager
+def build_isolated(
+    settings: Settings, tally: Callable[[int, int], None], *, opener: connect.Opener = connect
+) -> Iterator[Callable[[Sequence[Envelope]], set[int]]]:
+    """Connect what handles reviews and no uploads, with the default model loaded. Raises CloudSetupError."""
+    kernel = _kernel()
+    models = _models(settings, kernel, opener)
+    try:
+        models.resolve(None, None)
+        announce = _Announcer(lambda: opener.open_topic(settings.project, settings.completions_topic))
+        yield _dispatcher(settings, models, kernel, announce, opener, tally=tally).handle
+    finally:
         kernel.close()
 
 

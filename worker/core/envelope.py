@@ -17,6 +17,8 @@ class Envelope:
     attributes: Mapping[str, str]
     publish_time: str
     """RFC 3339, UTC, microseconds (see `normal_time`)."""
+    attempt: int = 0
+    """How often it was delivered, this time included; 0 where nobody counts."""
 
 
 def normal_time(stamp: str) -> str:
