@@ -1,4 +1,6 @@
-"""One CSV job in a process of its own, for bench_csv: `python -m benchmarks.csv_side MODEL.npz UPLOADS RESULTS`.
+"""One CSV job in a process of its own, for bench_csv: `python -m benchmarks.csv_side MODEL.npz UPLOADS RESULTS [cpu]`.
+
+With `cpu` the phases are in seconds of the processor instead of seconds, and one thread scores.
 
 Says "ready" once the model and the compiled kernel are loaded, takes `OBJECT GENERATION` from stdin, runs the job as a
 worker does, from the event to the manifest, and prints its figures as one line of JSON.
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from cloud.connect import open_objects
 from schemas.events import Upload
+from worker.allocator import give_back_large_blocks
 from worker.core.compiled import unpack
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.kernel_cache import KernelCache
@@ -39,7 +42,8 @@ class OneModel:
 
 def main() -> None:
     """Run one job."""
-    path, uploads, results = sys.argv[1:]
+    path, uploads, results, *cpu = sys.argv[1:]
+    give_back_large_blocks()
     settings = Settings()
     with contextlib.closing(KernelCache(default_folder(os.environ))) as kernel:
         if kernel.wait(timeout_s=600) is None:
@@ -48,8 +52,8 @@ def main() -> None:
         model = LoadedModel("logistic_regression", "bench", "a" * 64, scorer.labels, "compiled", scorer)
         model.score(["One text, to have everything loaded."])
         places = JobPlaces(open_objects(uploads), open_objects(results), OneModel(model))
-        threads = settings.threads or os.cpu_count() or 1
-        rules = JobRules(settings.chunk_rows, settings.max_rejections, threads, kernel=kernel)
+        threads = 1 if cpu else settings.threads or os.cpu_count() or 1
+        rules = JobRules(settings.chunk_rows, settings.max_rejections, threads, settings.range_bytes, kernel)
         print("ready", flush=True)
         name, generation = sys.stdin.readline().split()
         manifest = run_job(
@@ -57,7 +61,7 @@ def main() -> None:
             places,
             rules,
             publish_completion=lambda _: None,
-            clock=time.monotonic,
+            clock=time.thread_time if cpu else time.monotonic,
         )
     # Not `getrusage`: its peak counts the process that this one was forked from.
     (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from cloud.crc import Checksum
 from cloud.gcs_calls import Calls
+from cloud.gcs_chunks import Chunks
 from cloud.gcs_client import build_client
 from cloud.gcs_compose import compose_tree
 from cloud.gcs_upload import ResumableUpload
@@ -132,7 +133,7 @@ class GcsObjects:
         """See `Objects.read`. One request."""
         check_name(name)
         check_range(start, length)
-        return self._piece(name, generation, start, start + length)
+        return b"".join(self._piece(name, generation, start, start + length).take())
 
     def listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Objects.listing`. A request for each thousand objects, when the reader gets there."""
@@ -193,15 +194,16 @@ class GcsObjects:
         at = start
         while at < info.size:
             piece = self._piece(info.name, info.generation, at, min(at + MAX_PUT_BYTES, info.size))
-            checksum.update(piece)
-            at += len(piece)
-            yield piece
+            for chunk in piece.take():
+                checksum.update(chunk)
+                at += len(chunk)
+                yield chunk
         if start == 0 and (found := checksum.text()) != info.crc32c:
             raise TransientError(f"{self._where(info.name)} arrived with crc32c {found}, stored is {info.crc32c}")
 
-    def _piece(self, name: str, generation: int, start: int, end: int) -> bytes:
+    def _piece(self, name: str, generation: int, start: int, end: int) -> Chunks:
         """Return the bytes from `start` to before `end`; a try that breaks off is continued where it broke."""
-        received = io.BytesIO()
+        received = Chunks()
 
         def attempt(timeout_s: float) -> None:
             blob = self._bucket.blob(name, generation=generation)
@@ -218,7 +220,7 @@ class GcsObjects:
                 raise ConnectionError(f"{received.tell():,} of {end - start:,} bytes arrived")
 
         self._run(name, attempt)
-        return received.getvalue()
+        return received
 
     def _page(self, prefix: str, token: str | None, timeout_s: float) -> tuple[list[ObjectInfo], str | None]:
         found = self._client.list_blobs(

@@ -15,6 +15,7 @@ from types import FrameType
 from cloud import connect
 from cloud.objects import CloudSetupError, TransientError
 from schemas.names import DEFAULT_MODEL, MODEL_NAMES
+from worker.allocator import give_back_large_blocks
 from worker.guard import Guard
 from worker.isolate import COMMAND
 from worker.log import configure_logging
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(settings: Settings, opener: connect.Opener, isolated: Sequence[str]) -> int:
+    give_back_large_blocks()
     # The client libraries take seconds to import: not for --help.
     from worker.wiring import build_worker  # noqa: PLC0415
 

@@ -1,0 +1,20 @@
+"""How the C library gives memory back: large blocks at once, so that a large file takes no more than a small one."""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 256 * 1024
+
+
+def give_back_large_blocks() -> bool:
+    """Have blocks of 256 KiB and more mapped on their own; return whether the C library can be told so.
+
+    glibc raises that limit by itself, up to 32 MiB, whenever a larger block is freed (mallopt(3), M_MMAP_THRESHOLD).
+    Parts of a job then lie between small blocks, and what is free there cannot be given back.
+    """
+    try:
+        return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))
+    except (AttributeError, OSError, TypeError):  # another C library
+        return False
