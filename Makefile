@@ -31,7 +31,7 @@ demo: $(STAMP) ## run the main job on this machine: train, publish, score, verif
 test: $(STAMP) ## run every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes)
+test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes; 15 beside other work)
 	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py
 	@$(BIN)/python -m pytest -m "" --numprocesses 3 --dist worksteal tests/faults/test_failpoints.py
 
