@@ -27,8 +27,6 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]*[a-z0-9]")
 _QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
 
-_PROBE_OBJECT = "reviewmill-reachability-check"
-
 
 class Opener(Protocol):
     """What opens the adapters of a composition root: this module, or something that stands between it and the cloud."""

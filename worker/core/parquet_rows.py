@@ -17,6 +17,9 @@ from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_models import model_place
 from worker.core.row_types import BadRow, Place, Row
 
+MAX_COLUMNS = 1_000
+"""Decoding takes time that grows with the square of the columns, and more."""
+
 
 def parquet_dialect(dialect: Dialect, said: Collection[str], shape: Shape) -> Dialect:
     """Return the dialect with the text column that the file's columns tell, where nobody named one.
@@ -39,9 +42,15 @@ def parquet_dialect(dialect: Dialect, said: Collection[str], shape: Shape) -> Di
 def parquet_header(dialect: Dialect, shape: Shape) -> Header:
     """Return the file's columns.
 
-    Raises InvalidInput: `empty_file`, `duplicate_column`, and `missing_column` for a text or id column that is none.
+    Raises InvalidInput: `too_many_columns`, `empty_file`, `duplicate_column`, and `missing_column` for a text or id
+    column that is none.
     """
     names = [column.name for column in shape.columns]
+    if len(names) > MAX_COLUMNS:
+        raise InvalidInput(
+            "too_many_columns",
+            f"The file has {len(names):,} columns; {MAX_COLUMNS:,} are read at most. Write it with fewer of them.",
+        )
     if not names:
         raise InvalidInput("empty_file", "The file has no columns. Write one with a column of texts.")
     repeated = [name for name, count in Counter(names).items() if count > 1]

@@ -110,7 +110,7 @@ class ParquetFile:
             if letter != ROWS:
                 raise _broken("its rows could not be read")
             rows = _decoded(data, Rows)
-            count = len(rows.cells[0]) if len(rows.cells) == len(plan.columns) else 0
+            count = len(rows.cells[0]) if rows.cells and len(rows.cells) == len(plan.columns) else 0
             if not count or any(len(cells) != count for cells in rows.cells):
                 raise _broken("its columns have different lengths")
             taken += len(data) + _CELL_BYTES * count * len(rows.cells)
@@ -150,7 +150,8 @@ class ParquetFile:
             except PipeClosed:
                 raise _ended(self._process.wait()) from None
             except PipeSilent:
-                raise _broken(f"its decoder did nothing for {_SILENCE_S:g} s") from None
+                # It may be the machine that stands still, not the file: the job is tried again, as often as any is.
+                raise TransientError(f"the decoder of a Parquet file did nothing for {_SILENCE_S:g} s") from None
             except ValueError:
                 raise _broken("its decoder sent too much at once") from None
             if letter == FAILURE:

@@ -7,6 +7,7 @@ by its lines alone, and nothing of the clock or the machine is in the file.
 from __future__ import annotations
 
 import io
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ GROUP_BYTES = 8 << 20
 """A row group ends with the line that brings it to so many bytes of JSON."""
 
 PIECE_BYTES = 4 << 20
-"""So many bytes of the file, at least, are given at once; the last piece may be shorter."""
+"""So many bytes of the file are given at once; the last piece may be shorter."""
 
 _INSTALL = "Install it beside the worker: pip install 'reviewmill[parquet]'. Or ask for csv or jsonl."
 _decode = msgspec.json.Decoder(dict[str, str | int | float | None]).decode_lines
@@ -38,8 +39,8 @@ def require_pyarrow() -> None:
 
 
 def writer_name() -> str:
-    """Return what the bytes depend on beside the lines."""
-    return f"pyarrow-{version('pyarrow')}"
+    """Return what the bytes may depend on beside the lines."""
+    return f"pyarrow-{version('pyarrow')}-{platform.machine()}"
 
 
 def parquet_pieces(
@@ -57,16 +58,20 @@ def parquet_pieces(
     with ParquetWriter(out, schema, compression="snappy", store_schema=False) as writer:
         for lines in _groups(blocks, group_bytes):
             writer.write_table(_table(lines, schema), row_group_size=len(lines))
-            if out.tell() >= PIECE_BYTES:
-                yield _taken(out)
-    yield out.getvalue()
+            yield from _whole_pieces(out)
+    yield from _whole_pieces(out)
+    if rest := out.getvalue():
+        yield rest
 
 
-def _taken(out: io.BytesIO) -> bytes:
+def _whole_pieces(out: io.BytesIO) -> Iterator[bytes]:
+    """Take the pieces that are full out of the buffer. The writer counts its bytes itself, and never looks back."""
     data = out.getvalue()
+    whole = len(data) - len(data) % PIECE_BYTES
     out.seek(0)
     out.truncate()
-    return data
+    out.write(data[whole:])
+    yield from (data[at : at + PIECE_BYTES] for at in range(0, whole, PIECE_BYTES))
 
 
 def _groups(blocks: Iterable[bytes], group_bytes: int) -> Iterator[list[bytes]]:

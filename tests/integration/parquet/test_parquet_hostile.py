@@ -56,6 +56,12 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
 }
 
 
+def test_a_file_of_too_many_columns_is_refused_before_any_is_decoded() -> None:
+    with pytest.raises(InvalidInput, match="1,001 columns; 1,000 are read at most") as caught:
+        read_all(parquet({"text": ["good"], **{f"c{number}": [None] for number in range(1_000)}}))
+    assert caught.value.code == "too_many_columns"
+
+
 @pytest.mark.parametrize("name", list(DAMAGED))
 def test_a_damaged_file_is_a_failed_read(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from cloud.crc import crc32c
 from cloud.faults import Fault, Faults, Kind
 from cloud.faulty import FaultyObjects
-from cloud.objects import TransientError
+from cloud.objects import MAX_PUT_BYTES, TransientError
 from publisher.results_command import main as results
 from publisher.verify_command import main as verify
 from schemas.codec import encode
@@ -123,13 +124,22 @@ def test_pieces_join_to_one_file_whatever_blocks_the_lines_come_in() -> None:
     every = lines(80_000)
     pieces = list(parquet_pieces([b"".join(every)], columns, group_bytes=MIB))
     assert len(pieces) > 1
-    assert all(len(piece) >= PIECE_BYTES for piece in pieces[:-1])
-    assert max(map(len, pieces)) < 2 * PIECE_BYTES
+    assert all(len(piece) == PIECE_BYTES for piece in pieces[:-1])
     some = [b"".join(every[at : at + 777]) for at in range(0, len(every), 777)]
     assert list(parquet_pieces(some, columns, group_bytes=MIB)) == pieces
     file = pq.ParquetFile(io.BytesIO(b"".join(pieces)))
     assert file.metadata.num_row_groups > 1
     assert file.read().to_pylist() == [json.loads(line) for line in every]
+
+
+def test_no_piece_is_larger_than_one_put_takes() -> None:
+    columns = ["text", "row", "label", "probability", "model", "version"]
+    row = {"row": 1, "label": "yes", "probability": 0.5, "model": "m", "version": "v"}
+    every = [msgspec.json.encode({"text": os.urandom(520_000).hex(), **row}) + b"\n" for _ in range(20)]
+    pieces = list(parquet_pieces([b"".join(every)], columns))
+    assert len(pieces) > 2
+    assert max(map(len, pieces)) <= MAX_PUT_BYTES
+    assert pq.ParquetFile(io.BytesIO(b"".join(pieces))).read().num_rows == 20
 
 
 MIB = 1 << 20

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from worker.core.kernel import Kernel
 from worker.kernel_cache import KernelCache
+from worker.kernel_folder import default_folder
 
 
 @pytest.fixture(scope="session")
-def kernel(pytestconfig: pytest.Config) -> Iterator[Kernel]:
-    """The compiled kernel, kept between runs in pytest's own cache."""
-    assert pytestconfig.cache is not None
-    cache = KernelCache(pytestconfig.cache.mkdir("kernel"))
+def kernel() -> Iterator[Kernel]:
+    """The kernel that `make setup` compiled, in this machine's folder; compiled now where it did not."""
+    cache = KernelCache(default_folder(os.environ))
     kernel = cache.wait(timeout_s=110)
     assert kernel is not None, cache.reason()
     yield kernel

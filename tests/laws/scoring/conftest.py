@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from training.compile import compile_pipeline
 from worker.core.compiled import CompiledModel, pack, unpack
 from worker.core.kernel import KernelSupply
 from worker.kernel_cache import KernelCache
+from worker.kernel_folder import default_folder
 
 CORPUS = (
     "A remarkable film: the acting is superb, the story isn't.",
@@ -37,10 +39,9 @@ MakeModel = Callable[[Pipeline], CompiledModel]
 
 
 @pytest.fixture(scope="session")
-def kernel(pytestconfig: pytest.Config) -> Iterator[KernelCache]:
-    """The compiled kernel, kept between runs in pytest's own cache."""
-    assert pytestconfig.cache is not None
-    cache = KernelCache(pytestconfig.cache.mkdir("kernel"))
+def kernel() -> Iterator[KernelCache]:
+    """The kernel that `make setup` compiled, in this machine's folder; compiled now where it did not."""
+    cache = KernelCache(default_folder(os.environ))
     assert cache.wait(timeout_s=110) is not None, cache.reason()
     yield cache
     cache.close()
