@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults soak test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
+.PHONY: help setup demo test test-faults test-failpoints soak test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -31,9 +31,11 @@ demo: $(STAMP) ## run the main job on this machine: train, publish, score, verif
 test: $(STAMP) ## run every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes; 15 beside other work)
-	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py
-	@$(BIN)/python -m pytest -m "" --numprocesses 3 --dist worksteal tests/faults/test_failpoints.py
+test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes)
+	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py --ignore tests/faults/test_poison.py
+
+test-failpoints: $(STAMP) ## let a worker die, fail or hang at 25 named places, and by poison (about 5 minutes)
+	@$(BIN)/python -m pytest -m "" --numprocesses 3 --dist worksteal tests/faults/test_failpoints.py tests/faults/test_poison.py
 
 soak: $(STAMP) ## load one worker under faults for MINUTES=10, and judge whether it grows
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)

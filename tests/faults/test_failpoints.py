@@ -1,6 +1,6 @@
 """25 failpoints, each with SIGKILL, exit, exception and hang: every row is accounted for, and the CSV is the same.
 
-All 100 runs are part of `make test-faults`, a slice of them of `make test`.
+All 100 runs are part of `make test-failpoints`, a slice of them of `make test`.
 """
 
 from __future__ import annotations
