@@ -61,13 +61,13 @@ def _run(options: argparse.Namespace) -> int:
     named = None if options.partition is None else [_named(where, until) for where in options.partition]
     with open_bucket(settings.results, settings) as results:
         partitions = list(_partitions(results, named, until))
+        if not partitions:
+            say("There is nothing to seal. Hours that are not over stay as they are; see --until.")
         if options.dry_run:
             return _show_plan(results, partitions, keep=options.keep)
         compactor = Compactor(results, keep=options.keep)
         # A list: what hinders one hour must not keep the others from being sealed.
         done = [_compact(compactor, partition) for partition in partitions]
-    if not partitions:
-        say("There is nothing to seal. Hours that are not over stay as they are; see --until.")
     return DONE if all(done) else NOT_DONE
 
 

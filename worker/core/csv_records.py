@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.errors import InvalidInput
 from worker.core.csv_lines import LINE_END, Finder, closing_quote, lines
 
 MAX_RECORD_BYTES = 1 << 20
@@ -78,6 +79,7 @@ class RecordReader:
         self._data = b""
         self._pos = 0
         self._ended = False
+        self._damage: InvalidInput | None = None
         self._near = Finder()
         self._far = Finder()
         self._hopeless_to = 0
@@ -127,12 +129,23 @@ class RecordReader:
     # always there (or the file's end): that is why no result depends on the chunks.
 
     def _fill(self) -> bool:
-        """Have enough bytes for one decision; say whether any are left."""
+        """Have enough bytes for one decision; say whether any are left.
+
+        Where the file is damaged, what came before is given first, as long as it is enough to decide by.
+        """
         if not self._ended and len(self._data) - self._pos < self._limit + 2:
+            if self._damage is not None:
+                raise self._damage
             parts = [self._data[self._pos :]]
             size = len(parts[0])
             while size < 3 * self._limit:
-                chunk = next(self._chunks, None)
+                try:
+                    chunk = next(self._chunks, None)
+                except InvalidInput as error:
+                    if size < self._limit + 2:
+                        raise
+                    self._damage = error
+                    break
                 if chunk is None:
                     self._ended = True
                     break

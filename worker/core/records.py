@@ -58,10 +58,13 @@ class Records:
 
     def cell(self, column: int, position: int) -> str:
         """Return one cell."""
-        row = self.table[position].tolist()
-        start, end = row[at.BOUNDS + 2 * column], row[at.BOUNDS + 2 * column + 1]
+        # Three numbers only: a file may have tens of thousands of columns.
+        start, end = (
+            self.table.item(position, at.BOUNDS + 2 * column),
+            self.table.item(position, at.BOUNDS + 2 * column + 1),
+        )
         cell = self.data[self.start + start : self.start + end].decode()
-        if row[at.FLAGS] & at.DOUBLED:
+        if self.table.item(position, at.FLAGS) & at.DOUBLED:
             quote = chr(self.quote)
             return cell.replace(quote * 2, quote)
         return cell

@@ -99,6 +99,17 @@ def test_cases_are_read_as_without_it(kernel: Kernel, path: Path) -> None:
         check(kernel, data, dialect)
 
 
+def test_single_rows_of_a_very_wide_file_cost_their_own_cells_only(kernel: Kernel) -> None:
+    """It took many minutes while each cell cost as much as its whole row."""
+    columns, rows = 20_000, 30
+    line = "good" + "," * (columns - 1)
+    data = "\n".join([",".join(["text", *map(str, range(columns - 1))]), *[line] * rows]).encode()
+    header = open_rows([data], Dialect()).header
+    reader = resume_rows([data[header.first_byte :]], Dialect(), header, first_place(header), kernel=kernel)
+    found = [batch.row(at) for batch in reader.batches() if isinstance(batch, RowBatch) for at in range(len(batch))]
+    assert [row.fields for row in found] == [["good", *[""] * (columns - 1)]] * rows
+
+
 @pytest.mark.parametrize(("columns", "quote"), [(2, '"'), (2, "'"), (2, None), (700, '"')])
 def test_a_file_of_many_blocks(kernel: Kernel, columns: int, quote: str | None) -> None:
     draw = random.Random(1)

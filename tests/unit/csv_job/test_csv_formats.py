@@ -85,6 +85,15 @@ def test_damage_found_late_keeps_what_was_done() -> None:
     assert manifest.counts.rows > 0
 
 
+def test_what_comes_before_damage_is_kept() -> None:
+    rows = b"".join(b"%d %s\n" % (row, str(row).encode() * 20) for row in range(30_000))
+    data = gzip.compress(b"text\n" + rows, 1, mtime=0)
+    world = World()
+    manifest = world.run(world.upload(data[: len(data) * 3 // 4], "cut.csv.gz"), chunk_rows=500)
+    assert str(manifest.reason).startswith("broken_gzip")
+    assert manifest.counts.rows >= 500
+
+
 def test_another_format_is_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
         job_options("a.csv", {"format": "xml"}, max_rejections=1)
