@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 def _account(output: str) -> list[dict[str, int]]:
     """Return the accounts that `reviewmill verify` printed."""
     names = ("read", "predicted", "rejected", "missing", "doubled", "unexpected")
-    block = r"\s+".join(rf"{name}\s+([\d,]+)" for name in names)
-    verified = output[output.index("$ reviewmill verify") :]
-    found = re.findall(block, verified)
-    return [{name: int(count.replace(",", "")) for name, count in zip(names, each, strict=True)} for each in found]
+    accounts = []
+    for verified in output.split("$ reviewmill verify")[1:]:
+        # Line by line: what commands say on stderr may come between.
+        found = re.findall(rf"^\s*({'|'.join(names)})\s+([\d,]+)\s*$", verified, re.MULTILINE)
+        accounts.append({name: int(count.replace(",", "")) for name, count in found})
+        assert list(accounts[-1]) == list(names), output
+    return accounts
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_some_or_no_columns_are_repeated() -> None:
         ({"columns": "text,stars"}, "missing_column"),
         ({"columns": ""}, "missing_column"),
         ({"formulas": "maybe"}, "invalid_metadata"),
-        ({"output": "parquet"}, "invalid_metadata"),
+        ({"output": "xml"}, "invalid_metadata"),
     ],
 )
 def test_an_impossible_wish_fails_the_job(metadata: dict[str, str], code: str) -> None:
