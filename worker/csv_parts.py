@@ -16,6 +16,7 @@ from schemas.errors import InvalidInput
 from schemas.jobs import Counts, JobManifest, JobSpec, ModelShare, PartRecord, PinnedModel, StoredObject
 from worker.core.csv_output import PartContent
 from worker.core.naming import job_object, part_object
+from worker.core.range_verdict import exceeds
 from worker.core.report_html import JobSummary, report_html
 from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
@@ -81,10 +82,8 @@ class Totals:
         return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report, self.shares(spec))
 
     def exceeds(self, limit: float | None) -> bool:
-        """Say whether rejections are above the limit: a share of the rows below 1, a count from 1 on."""
-        if limit is None:
-            return False
-        return self.rejections > (limit * self.rows if limit < 1 else limit)
+        """Say whether rejections are above the limit."""
+        return exceeds(limit, rejections=self.rejections, rows=self.rows)
 
 
 class JobStore:
