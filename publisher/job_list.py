@@ -10,9 +10,10 @@ from itertools import groupby
 from typing import Any, Literal
 
 from cloud.objects import ObjectInfo, Objects
-from publisher.stored_jobs import MANIFEST, StoredJob
+from publisher.stored_jobs import StoredJob
 from publisher.stored_parts import StoredParts
 from schemas.jobs import Source
+from worker.core.naming import MANIFEST
 
 State = Literal["running", "done", "failed"]
 STATES: tuple[State, ...] = ("running", "done", "failed")

@@ -19,15 +19,23 @@ from schemas.outcomes import Rejection
 from schemas.ranges import RangePlan
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
-from worker.core.naming import job_id, job_object, part_object, range_folder
+from worker.core.naming import (
+    MANIFEST,
+    PLAN,
+    PREDICTIONS,
+    PREDICTIONS_JSONL,
+    PREDICTIONS_PARQUET,
+    REJECTIONS,
+    SPEC,
+    job_id,
+    job_object,
+    part_object,
+    range_folder,
+)
 from worker.core.reading import read_lines
 from worker.parquet.reading import ParquetBytes, parquet_records
 from worker.settings import Settings
 
-PREDICTIONS, REJECTIONS, MANIFEST, SPEC = "predictions.csv", "rejections.jsonl", "manifest.json", "spec.json"
-PREDICTIONS_JSONL, REPORT, PLAN = "predictions.jsonl", "report.html", "ranges.json"
-
-PREDICTIONS_PARQUET = "predictions.parquet"
 _PREDICTIONS = {"csv": PREDICTIONS, "jsonl": PREDICTIONS_JSONL, "parquet": PREDICTIONS_PARQUET}
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024

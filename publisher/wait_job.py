@@ -7,9 +7,10 @@ import time
 from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
 from publisher.report import say_where_rejections_are
-from publisher.stored_jobs import MANIFEST, StoredJob
+from publisher.stored_jobs import StoredJob
 from publisher.stored_parts import StoredParts
 from schemas.jobs import JobManifest
+from worker.core.naming import MANIFEST
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.jobs import Completion, JobManifest, JobSpec, Source
-from worker.core.naming import job_object
+from worker.core.naming import MANIFEST, job_object
 from worker.csv_attempts import JobStopping
 from worker.csv_cost import Meter
-from worker.csv_parts import MANIFEST, JobStore, Totals
+from worker.csv_parts import JobStore, Totals
 
 
 def finish_job(

@@ -8,11 +8,10 @@ from cloud.objects import ContentConflict, ObjectInfo, ObjectNotFound, Objects, 
 from cloud.once import put_once
 from schemas.errors import InvalidInput
 from schemas.jobs import JobSpec
-from worker.core.naming import job_object
+from worker.core.naming import PREDICTIONS_PARQUET, job_object
 from worker.core.output_lines import output_columns
 from worker.parquet.writing import parquet_pieces, require_pyarrow, writer_name
 
-PREDICTIONS_PARQUET = "predictions.parquet"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 
 

@@ -15,19 +15,21 @@ from schemas.codec import decode, encode
 from schemas.errors import InvalidInput
 from schemas.jobs import Counts, JobManifest, JobSpec, ModelShare, PartRecord, PinnedModel, StoredObject
 from worker.core.csv_output import PartContent
-from worker.core.naming import job_object, part_object
+from worker.core.naming import (
+    MANIFEST,
+    PREDICTIONS,
+    PREDICTIONS_JSONL,
+    REJECTIONS,
+    REPORT,
+    SPEC,
+    job_object,
+    part_object,
+)
 from worker.core.range_verdict import exceeds
 from worker.core.report_html import JobSummary, report_html
 from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
 from worker.csv_parquet import predictions_parquet
-
-MANIFEST = "manifest.json"
-SPEC = "spec.json"
-PREDICTIONS = "predictions.csv"
-PREDICTIONS_JSONL = "predictions.jsonl"
-REJECTIONS = "rejections.jsonl"
-REPORT = "report.html"
 
 CSV_TYPE = "text/csv; charset=utf-8"
 JSONL_TYPE = "application/x-ndjson"

@@ -12,11 +12,9 @@ from cloud.once import put_once
 from schemas.codec import encode
 from schemas.jobs import PartRecord
 from schemas.ranges import RangePlan, RangeRecord
-from worker.core.naming import finished_range, job_object, part_object, range_folder
+from worker.core.naming import PLAN, finished_range, job_object, part_object, range_folder
 from worker.core.range_verdict import BrokenChain, Verdict, judge
 from worker.csv_parts import JSON_TYPE, first_document, read_document
-
-PLAN = "ranges.json"
 
 _RECORD = re.compile(r".*/finished/(\d{6,})\.json")
 _READERS = 8

@@ -6,6 +6,16 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
+SPEC = "spec.json"
+PLAN = "ranges.json"
+PREDICTIONS = "predictions.csv"
+PREDICTIONS_JSONL = "predictions.jsonl"
+PREDICTIONS_PARQUET = "predictions.parquet"
+REJECTIONS = "rejections.jsonl"
+REPORT = "report.html"
+MANIFEST = "manifest.json"
+"""What a job's folder holds beside its parts, for `job_object`."""
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
