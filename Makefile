@@ -68,10 +68,10 @@ schemas: $(STAMP) ## write schemas/v1/*.schema.json anew from the types
 	@$(BIN)/python -m schemas.generate
 
 requirements: ## resolve pyproject.toml into the hashed requirement files (needs uv on the path)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra function --extra pubsub --extra compiled -c requirements/dev.txt -o requirements/function.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra pubsub --extra tools --extra compiled --extra report -c requirements/dev.txt -o requirements/worker.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra pubsub --extra tools --extra compiled --extra report --extra signing -c requirements/dev.txt -o requirements/worker-signing.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra function --extra pubsub --extra compiled -c requirements/dev.txt -o requirements/function.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra pubsub --extra tools --extra compiled --extra report -c requirements/dev.txt -o requirements/worker.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml --extra pubsub --extra tools --extra compiled --extra report --extra signing -c requirements/dev.txt -o requirements/worker-signing.txt
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
