@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from cloud.gcs_calls import Calls
 from cloud.gcs_chunks import Chunks
 from cloud.gcs_client import build_client
 from cloud.gcs_compose import compose_tree
+from cloud.gcs_media import Media
 from cloud.gcs_upload import ResumableUpload
 from cloud.objects import (
     MAX_PUT_BYTES,
@@ -42,6 +42,7 @@ class GcsObjects:
     def __init__(self, bucket: str, *, timeout_s: float = 8.0) -> None:
         self._client, self._session = build_client()
         self._bucket = self._client.bucket(bucket)
+        self._media = Media(self._session, self._client.api_endpoint, self._bucket.path)
         self._calls = Calls(timeout_s)
 
     @property
@@ -62,17 +63,14 @@ class GcsObjects:
         check_put(name, data)
 
         def attempt(timeout_s: float) -> ObjectInfo:
-            blob = self._new_blob(name, metadata)
-            blob.upload_from_file(
-                io.BytesIO(data),
-                size=len(data),
+            return self._media.upload(
+                name,
+                data,
                 content_type=content_type,
-                if_generation_match=if_generation,
-                checksum="crc32c",
-                timeout=timeout_s,
-                retry=None,
+                if_generation=if_generation,
+                metadata=metadata,
+                timeout_s=timeout_s,
             )
-            return _info(blob)
 
         return self._run(name, attempt, writing=True)
 
@@ -87,7 +85,9 @@ class GcsObjects:
         upload = ResumableUpload(path, self._session, self._calls, self._where(name))
 
         def begin(timeout_s: float) -> str:
-            blob = self._new_blob(name, metadata)
+            blob = self._bucket.blob(name)
+            if metadata:
+                blob.metadata = dict(metadata)
             blob.crc32c = upload.crc32c  # the service refuses other bytes
             return str(
                 blob.create_resumable_upload_session(
@@ -179,12 +179,6 @@ class GcsObjects:
                 raise
             raise CloudSetupError(f"{self.uri}: the bucket does not exist; create it, or correct its name") from error
 
-    def _new_blob(self, name: str, metadata: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - the client library has no types
-        blob = self._bucket.blob(name)
-        if metadata:
-            blob.metadata = dict(metadata)
-        return blob
-
     def _download(self, name: str, generation: int, timeout_s: float) -> bytes:
         blob = self._bucket.blob(name, generation=generation)
         return bytes(blob.download_as_bytes(raw_download=True, checksum="crc32c", timeout=timeout_s, retry=None))
@@ -204,20 +198,15 @@ class GcsObjects:
     def _piece(self, name: str, generation: int, start: int, end: int) -> Chunks:
         """Return the bytes from `start` to before `end`; a try that breaks off is continued where it broke."""
         received = Chunks()
+        path = self._bucket.blob(name).path
 
         def attempt(timeout_s: float) -> None:
-            blob = self._bucket.blob(name, generation=generation)
-            blob.download_to_file(
-                received,
-                start=start + received.tell(),
-                end=end - 1,
-                raw_download=True,
-                checksum=None,  # the service has one of the whole object only; it is checked at the stream's end
-                timeout=timeout_s,
-                retry=None,
-            )
-            if received.tell() < end - start:
-                raise ConnectionError(f"{received.tell():,} of {end - start:,} bytes arrived")
+            # The service has a checksum of the whole object only; it is checked at the stream's end.
+            at = start + received.size
+            for piece in self._media.download(path, generation, at, end, timeout_s=timeout_s):
+                received.add(piece)
+            if received.size < end - start:
+                raise ConnectionError(f"{received.size:,} of {end - start:,} bytes arrived")
 
         self._run(name, attempt)
         return received

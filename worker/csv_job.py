@@ -193,7 +193,7 @@ class _Job:
         """Go through the parts: those that any worker finished are taken as they are, the others are made."""
         reader = PartReader(spec, self._store, self._file, model=self._model, meter=self._meter)
         scorer = PartScorer(self._meter, threads=self._rules.threads)
-        run_in_order(reader.steps(self._go_on), scorer.score, self._settle)
+        run_in_order(reader.steps(self._go_on), scorer.score, self._settle, makers=scorer.makers)
 
     def _work_on_ranges(self, spec: JobSpec) -> tuple[Totals, str | None]:
         """Hand the ranges to all workers (raises HandedOver), or go through them one after the other."""

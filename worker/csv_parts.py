@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ JSON_TYPE = "application/json"
 HTML_TYPE = "text/html; charset=utf-8"
 
 _JSONL_PART = "predictions.jsonl"
+_PART_RECORD = re.compile(r".*/parts/(\d{6,})\.json")
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 
@@ -102,6 +104,11 @@ class JobStore:
     def spec(self) -> JobSpec | None:
         """Return the spec that the job's first worker wrote."""
         return self._read(job_object(self.job, SPEC), JobSpec)
+
+    def finished_parts(self) -> set[int]:
+        """Return the numbers of the parts that have a record by now."""
+        infos = self._results.listing(job_object(self.job, "parts/"))
+        return {int(match[1]) for info in infos if (match := _PART_RECORD.fullmatch(info.name))}
 
     def part(self, number: int) -> PartRecord | None:
         """Return a part's record, None while the part is not done."""

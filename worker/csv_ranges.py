@@ -83,7 +83,7 @@ class RangeWork:
 
         reason = None
         try:
-            run_in_order(reader.steps(go_on), self._scorer.score, settle)
+            run_in_order(reader.steps(go_on), self._scorer.score, settle, makers=self._scorer.makers)
         except InvalidInput as error:
             reason = reason_of(error)
         return self.store.settle_range(self._record(number, start, done, reason))

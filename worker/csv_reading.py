@@ -68,12 +68,14 @@ class PartReader:
     def steps(self, go_on: Callable[[], object]) -> Iterator[PartRecord | UnscoredPart]:
         """Yield each part in order: the record of a finished one, the rows of another.
 
-        `go_on` is called before a part is read, and raises where none may be begun.
+        `go_on` is called before a part is read, and raises where none may be begun. Parts that another worker finishes
+        meanwhile are made again, with the same bytes: to ask for each costs a round trip, and the reader's time.
         """
+        finished = self._store.finished_parts()
         place, number, rows = self._start, 0, None
         last = False
         while not last:
-            record = self._store.part(number)
+            record = self._store.part(number) if number in finished else None
             if record is None:
                 go_on()
                 rows = rows or self._file.rows(self._spec, place, before_byte=self._before_byte)

@@ -6,20 +6,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from schemas.jobs import PartRecord
-from worker.core.byte_texts import ByteTexts
 from worker.core.csv_output import PartContent
+from worker.core.kernel_texts import Block
 from worker.core.mixed_part import MixedPartBuilder
 from worker.core.scorer import Scores
 from worker.csv_cost import Meter
 from worker.csv_reading import UnscoredPart
 
 
+MOST_MAKERS = 4
+"""Parts that are made at once, at most: each takes memory, and one thread reads and one stores them all."""
+
+
 class PartScorer:
-    """Scores the parts of one job on up to `threads` threads."""
+    """Scores the parts of one job on up to `threads` threads: several parts at once, because most of a part's work is
+    not scoring, and one thread does it. Safe to use from `makers` threads."""
 
     def __init__(self, meter: Meter, *, threads: int) -> None:
         self._meter = meter
-        self._threads = threads
+        self.makers = min(threads, MOST_MAKERS)
+        self._threads = threads // self.makers
 
     def score(self, step: PartRecord | UnscoredPart) -> PartContent | None:
         """Return the bytes of a part; None for a finished one."""
@@ -35,6 +41,6 @@ class PartScorer:
                 score_bytes=None if model.score_bytes is None else partial(self._score, model.score_bytes),
             )
 
-    def _score(self, score: Callable[..., Scores], texts: Sequence[str] | ByteTexts) -> Scores:
+    def _score(self, score: Callable[..., Scores], texts: Sequence[str] | Block) -> Scores:
         with self._meter.phase("score"):
             return score(texts, threads=self._threads)

@@ -63,8 +63,8 @@ class LoadedModel:
 
     @property
     def score_bytes(self) -> Callable[..., Scores] | None:
-        """What scores texts that are UTF-8 bytes still, as `CompiledModel.score_arrow`; None without compiled form."""
-        return self.scorer.score_arrow if isinstance(self.scorer, CompiledModel) else None
+        """What scores texts that are UTF-8 in memory, as `CompiledModel.score_located`; None where there is none."""
+        return self.scorer.score_located if isinstance(self.scorer, CompiledModel) else None
 
     def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
         """Return the scores of the texts, in their order. `threads` is a maximum."""

@@ -18,7 +18,7 @@ class Stop(Exception):  # noqa: N818 - a fact
     """Names the stage and the step that failed."""
 
 
-def run(steps: int, fails: tuple[str, int] | None, ahead: int) -> tuple[list[int], str | None]:
+def run(steps: int, fails: tuple[str, int] | None, makers: int) -> tuple[list[int], str | None]:
     """Return which steps were settled, and what was raised, where one step fails in one stage."""
     settled: list[int] = []
 
@@ -41,7 +41,7 @@ def run(steps: int, fails: tuple[str, int] | None, ahead: int) -> tuple[list[int
         settled.append(step)
 
     try:
-        run_in_order(taken(), make, settle, ahead=ahead)
+        run_in_order(taken(), make, settle, makers=makers)
     except Stop as error:
         return settled, str(error)
     return settled, None
@@ -51,12 +51,12 @@ def run(steps: int, fails: tuple[str, int] | None, ahead: int) -> tuple[list[int
     steps=st.integers(0, 8),
     stage=st.sampled_from(["take", "make", "settle"]),
     at=st.integers(0, 8),
-    ahead=st.integers(0, 4),
+    makers=st.integers(1, 4),
 )
 def test_what_is_settled_and_raised_is_what_one_after_the_other_would(
-    steps: int, stage: str, at: int, ahead: int
+    steps: int, stage: str, at: int, makers: int
 ) -> None:
-    settled, raised = run(steps, (stage, at), ahead)
+    settled, raised = run(steps, (stage, at), makers)
     assert settled == list(range(min(steps, at)))
     assert raised == (f"{stage} {at}" if at < steps else None)
 
@@ -73,30 +73,34 @@ def test_the_first_failing_step_counts_whatever_fails_after_it() -> None:
         run_in_order(taken(), make, lambda _step, _made: None)
 
 
-def test_stages_overlap_and_only_so_many_steps_are_under_way() -> None:
-    """Step 0 waits in its last stage until step 1 has been made and step 2 is taken, but not step 3."""
-    made_1, taken_2, taken_3 = threading.Event(), threading.Event(), threading.Event()
+@pytest.mark.parametrize("makers", [1, 3])
+def test_stages_overlap_and_only_so_many_steps_are_under_way(makers: int) -> None:
+    """Step 0 waits in its last stage until the makers are done with the next ones and one more is taken, not two."""
+    made = [threading.Event() for _ in range(makers)]
+    taken_next, taken_too_many = threading.Event(), threading.Event()
     early: list[bool] = []
 
     def taken() -> Iterator[int]:
-        for step in range(5):
-            if step == 2:
-                taken_2.set()
-            if step == 3:
-                taken_3.set()
+        for step in range(makers + 4):
+            if step == makers + 1:
+                taken_next.set()
+            if step == makers + 2:
+                taken_too_many.set()
             yield step
 
     def make(step: int) -> int:
-        if step == 1:
-            made_1.set()
+        if 1 <= step <= makers:
+            # All makers are at work at once.
+            made[step - 1].set()
+            assert all(one.wait(DEADLINE_S) for one in made)
         return step
 
     def settle(step: int, _made: int) -> None:
         if step == 0:
-            assert made_1.wait(DEADLINE_S)
-            assert taken_2.wait(DEADLINE_S)
-            early.append(taken_3.is_set())
+            assert all(one.wait(DEADLINE_S) for one in made)
+            assert taken_next.wait(DEADLINE_S)
+            early.append(taken_too_many.is_set())
 
-    run_in_order(taken(), make, settle, ahead=2)
+    run_in_order(taken(), make, settle, makers=makers)
     assert early == [False]
-    assert taken_3.is_set()
+    assert taken_too_many.is_set()

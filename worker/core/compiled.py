@@ -19,7 +19,7 @@ from worker.core.compiled_errors import InvalidModel
 from worker.core.compiled_layout import Layout, read_layout
 from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
-from worker.core.kernel_texts import ArrowStrings
+from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.report_terms import term_contributions
 from worker.core.scorer import Classifier, Scores, join_scores
 from worker.core.scorer_linear import Linear
@@ -72,12 +72,13 @@ class CompiledModel:
         Raises ValueError for another type and for nulls. The strings must be UTF-8, as Arrow demands; other bytes
         give meaningless scores and nothing worse.
         """
-        blocks = kernel_texts.arrow_slices(texts)
+        return self._score_slices(
+            kernel_texts.arrow_slices(texts), lambda first, last: kernel_texts.locate_arrow(texts, first, last), threads
+        )
 
-        def score_run(first: int, last: int) -> Scores:
-            return self._finish([raw for block in blocks[first:last] for raw in self._paths.raw_arrow(texts, *block)])
-
-        return _in_runs(score_run, len(blocks), threads, worth=len(blocks))
+    def score_located(self, texts: Block, *, threads: int = 1) -> Scores:
+        """Return as `score`, for texts that are UTF-8 somewhere in memory, and are read there."""
+        return self._score_slices(texts.cut(), texts.part, threads)
 
     def transform(self, texts: Sequence[str]) -> Features:
         """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
@@ -86,6 +87,12 @@ class CompiledModel:
     def explain(self, texts: Sequence[str], counts: Sequence[int]) -> dict[str, dict[str, int]]:
         """Return which terms of the texts added what to each label's decision value; see `term_contributions`."""
         return term_contributions(self._layout, self.transform(texts), counts)
+
+    def _score_slices(self, slices: list[tuple[int, int]], locate: Callable[[int, int], Block], threads: int) -> Scores:
+        def score_run(first: int, last: int) -> Scores:
+            return self._finish([raw for one in slices[first:last] for raw in self._paths.raw_located(locate(*one))])
+
+        return _in_runs(score_run, len(slices), threads, worth=len(slices))
 
     def _score_run(self, texts: Sequence[str]) -> Scores:
         return self._finish(self._paths.raw(texts))

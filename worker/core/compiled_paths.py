@@ -14,7 +14,7 @@ from worker.core.compiled_layout import Layout
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_engine import Engine
 from worker.core.kernel_index import NotIndexable
-from worker.core.kernel_texts import ArrowStrings, Block
+from worker.core.kernel_texts import Block
 from worker.core.scorer import Classifier
 from worker.core.tfidf import Features, join_rows, plain_row
 
@@ -66,9 +66,8 @@ class Paths:
             self._plain(part) if isinstance(part, list) else self._run(part) for part in self._parts(texts, small=False)
         ]
 
-    def raw_arrow(self, texts: ArrowStrings, first: int, last: int) -> list[NDArray[Any]]:
-        """Return as `raw` for one block of an Arrow array."""
-        block = kernel_texts.locate_arrow(texts, first, last)
+    def raw_located(self, block: Block) -> list[NDArray[Any]]:
+        """Return as `raw` for a block of UTF-8."""
         if self.engine() is None or block.longest > at.MAX_TEXT_BYTES:
             return self.raw(kernel_texts.decode(block))
         return [self._run(block)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,9 @@ from schemas.jobs import Counts, JobSpec
 from schemas.outcomes import Rejection, text_digest
 from schemas.report import PartReport
 from worker.core.bisect_rows import Failure, score_blocks, scored_whole
-from worker.core.byte_texts import ByteTexts
 from worker.core.csv_header import column_index
+from worker.core.kernel_texts import Block
+from worker.core.line_buffer import LineBuffer
 from worker.core.output_lines import Lines, lines_of
 from worker.core.output_options import part_format
 from worker.core.part_rows import PartRows
@@ -30,7 +31,7 @@ MAX_OBJECT_BYTES = 8 * 1024 * 1024
 
 
 Score = Callable[[Sequence[str]], Scores]
-ScoreBytes = Callable[[ByteTexts], Scores]
+ScoreBytes = Callable[[Block], Scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +102,21 @@ class PartBuilder:
         labels: Counter[str] = Counter()
         rejections = {bad.row: self._rejection(bad, bad.code, bad.reason) for bad in self._bad}
         report = PartReportMaker(self._spec, explain)
-        pieces, at = [self._header], 0
+        # What the rows and rejections of the part may take, so there is room for all lines.
+        target, at = LineBuffer(self._max_bytes - self._room), 0
+        target.add(self._header)
         for count, outcome in self._outcomes(score, score_bytes):
             if isinstance(outcome, Failure):
                 row = self._rows.row(at)
                 rejections[row.row] = self._rejection(row, outcome.code, outcome.reason)
             else:
                 labels.update(outcome.label_counts())
-                pieces += self._write(at, outcome)
+                self._write(at, outcome, target)
                 report.add(self._rows.numbers(at, at + count), self._rows.after(at), outcome)
             at += count
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
-            predictions=b"".join(pieces),
+            predictions=target.finish(),
             rejections=rejection_objects(in_order, self._max_bytes),
             counts=Counts(
                 rows=len(self._rows) + len(self._bad), predictions=labels.total(), rejections=len(rejections)
@@ -126,18 +129,18 @@ class PartBuilder:
 
     def _outcomes(self, score: Score, score_bytes: ScoreBytes | None) -> list[tuple[int, Scores | Failure]]:
         """Return what became of the rows, in order: of how many neighbours, and what."""
-        texts = self._rows.byte_texts(self._text) if score_bytes is not None and len(self._rows) else None
+        texts = self._rows.located_texts(self._text) if score_bytes is not None and len(self._rows) else None
         if texts is not None and score_bytes is not None:
             scores = scored_whole(score_bytes, texts)
             if scores is not None:
                 return [(len(scores), scores)]
         return [(len(block.texts), block.outcome) for block in score_blocks(score, self._rows.texts())]
 
-    def _write(self, first: int, scores: Scores) -> Iterator[bytes]:
-        """Yield the lines of the scored rows from a position on."""
+    def _write(self, first: int, scores: Scores, target: LineBuffer) -> None:
+        """Write the lines of the scored rows from a position on."""
         done = 0
         for batch in self._rows.batches(first, first + len(scores)):
-            yield self._lines.write(batch, scores.part(done, done + len(batch)))
+            self._lines.write(batch, scores.part(done, done + len(batch)), target)
             done += len(batch)
 
     def _rejection(self, item: Row | BadRow, code: str, reason: str) -> Rejection:

@@ -1,4 +1,4 @@
-"""Making and settling at once: while one step is settled, the next is made and the one after it is taken."""
+"""Making and settling at once: while one step is settled, the next ones are made and the one after them is taken."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from typing import TypeVar
 Step = TypeVar("Step")
 Made = TypeVar("Made")
 
-AHEAD = 2
-"""Steps that may be under way beside the one being read: one that is scored and one that is stored. More would only
-cost memory, for each stage takes one step at a time."""
-
 
 def run_in_order(
-    steps: Iterable[Step], make: Callable[[Step], Made], settle: Callable[[Step, Made], None], *, ahead: int = AHEAD
+    steps: Iterable[Step], make: Callable[[Step], Made], settle: Callable[[Step, Made], None], *, makers: int = 1
 ) -> None:
-    """Make and settle every step, in order, on a thread for each, while the calling thread takes the next steps.
+    """Settle every step, in order, on a thread, `makers` others make them, and the calling thread takes the next ones.
 
     As without threads: what is raised is what the first failing step raised, everything before that step is settled
-    and nothing after it. An error of `steps` itself counts where it came up, after the steps before it. At most
-    `ahead` steps are under way when the next one is taken. Blocks until all is settled or has stopped.
+    and nothing after it. An error of `steps` itself counts where it came up, after the steps before it. No more steps
+    are under way when the next one is taken than there are threads for. Blocks until all is settled or has stopped.
     """
     under_way: deque[Future[None]] = deque()
     stopped = threading.Event()
@@ -37,11 +33,11 @@ def run_in_order(
             stopped.set()
             raise
 
-    with ThreadPoolExecutor(1, "score") as scorer, ThreadPoolExecutor(1, "store") as storer:
+    with ThreadPoolExecutor(makers, "score") as scorer, ThreadPoolExecutor(1, "store") as storer:
         try:
             for step in steps:
                 under_way.append(storer.submit(settle_next, step, scorer.submit(make, step)))
-                while len(under_way) > ahead:
+                while len(under_way) > makers + 1:
                     under_way.popleft().result()
         finally:
             # Also when taking a step raised: what comes first in the file is settled, or has failed, first.

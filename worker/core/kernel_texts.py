@@ -5,6 +5,7 @@ UTF-8, and makes the UTF-8 of any other string once, which then stays with the s
 """
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
@@ -47,12 +48,29 @@ class Block:
     """Bytes of the longest text."""
     owners: list[object]
 
+    @staticmethod
+    def of(starts: Positions, ends: Positions, owners: list[object]) -> "Block":
+        """Return the texts between positions, whose memory the owners keep."""
+        return Block(starts, ends, int((ends - starts).max(initial=0)), owners)
+
+    @staticmethod
+    def join(blocks: "Sequence[Block]") -> "Block":
+        """Return the texts of consecutive blocks, at least one."""
+        if len(blocks) == 1:
+            return blocks[0]
+        return Block(
+            np.concatenate([block.starts for block in blocks]),
+            np.concatenate([block.ends for block in blocks]),
+            max(block.longest for block in blocks),
+            [owner for block in blocks for owner in block.owners],
+        )
+
     def __len__(self) -> int:
         return len(self.starts)
 
     def part(self, first: int, last: int) -> "Block":
         """Return texts first to last."""
-        return _block(self.starts[first:last], self.ends[first:last], self.owners)
+        return Block.of(self.starts[first:last], self.ends[first:last], self.owners)
 
     def lower(self, number: int) -> None:
         """Put a text's lower case in its place. What is no UTF-8 becomes U+FFFD, no word character either."""
@@ -70,10 +88,6 @@ class Block:
         return _cut(offsets)
 
 
-def _block(starts: Positions, ends: Positions, owners: list[object]) -> Block:
-    return Block(starts, ends, int((ends - starts).max(initial=0)), owners)
-
-
 def locate(kernel: Kernel, texts: list[str]) -> Block:
     """Find the UTF-8 of each text. Raises TypeError for what is no string.
 
@@ -87,7 +101,7 @@ def locate(kernel: Kernel, texts: list[str]) -> Block:
         kernel.locate_texts(texts, len(texts), address_of(functions), address_of(starts), address_of(ends))
     except UnicodeEncodeError:  # a lone surrogate
         return _encode(texts)
-    return _block(starts, ends, [texts])
+    return Block.of(starts, ends, [texts])
 
 
 def _encode(texts: list[str]) -> Block:
@@ -98,7 +112,7 @@ def _encode(texts: list[str]) -> Block:
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     source = np.frombuffer(b"".join([*encoded, b" "]), dtype=np.uint8)
     offsets = np.cumsum([0, *map(len, encoded)]) + address_of(source)
-    return _block(offsets[:-1], offsets[1:].copy(), [source])
+    return Block.of(offsets[:-1], offsets[1:].copy(), [source])
 
 
 @cache
@@ -122,7 +136,7 @@ def locate_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
     data = strings.buffers()[2]
     if data is not None:  # else every text is empty
         offsets += data.address
-    return _block(offsets[:-1], offsets[1:].copy(), [strings])
+    return Block.of(offsets[:-1], offsets[1:].copy(), [strings])
 
 
 def decode(block: Block) -> list[str]:

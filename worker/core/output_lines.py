@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.jobs import JobSpec
 from worker.core.csv_cells import cells_bytes, csv_line, number_cells, quoted_column, safe_cell, safe_column
+from worker.core.line_buffer import LineBuffer
 from worker.core.output_options import kept_columns, part_format
 from worker.core.record_lines import RecordLines
 from worker.core.row_batch import RowBatch
@@ -58,8 +59,8 @@ class Lines(Protocol):
     def sizes(self, rows: RowBatch) -> NDArray[np.int64]:
         """Return a bound of the bytes that each row takes."""
 
-    def write(self, rows: RowBatch, scores: Scores) -> bytes:
-        """Return the lines of scored rows."""
+    def write(self, rows: RowBatch, scores: Scores, target: LineBuffer) -> None:
+        """Write the lines of scored rows, for which the target must have the room that `sizes` says."""
 
 
 def lines_of(spec: JobSpec, labels: Sequence[str]) -> Lines:
@@ -90,19 +91,19 @@ class CsvLines:
             return self._records.sizes(rows.records, self._added_bytes)
         return cells_bytes([rows.columns[place] for place in self._kept], len(rows)) + self._added_bytes
 
-    def write(self, rows: RowBatch, scores: Scores) -> bytes:
-        """Return the lines of scored rows: column by column, because that is several times as fast as row by row."""
+    def write(self, rows: RowBatch, scores: Scores, target: LineBuffer) -> None:
+        """Write the lines of scored rows: column by column, because that is several times as fast as row by row."""
         numbers = probabilities(scores)
         if rows.records is not None:
-            room = int(self.sizes(rows).sum())
-            return self._records.write(rows.records, rows.first_row, scores.classes, scores.chosen, numbers, room=room)
+            self._records.write(rows.records, rows.first_row, scores.classes, scores.chosen, numbers, target)
+            return
         columns = [self._column(list(rows.columns[place])) for place in self._kept]
         columns.append(list(map(str, range(rows.first_row, rows.first_row + len(rows)))))
         labels = quoted_column(list(scores.classes))
         columns.append([labels[column] for column in scores.chosen.tolist()])
         columns.append([""] * len(rows) if numbers is None else number_cells(numbers.tolist()))
         # The tail between the lines and after the last one.
-        return (self._tail.join(map(",".join, zip(*columns, strict=True))) + self._tail).encode()
+        target.add((self._tail.join(map(",".join, zip(*columns, strict=True))) + self._tail).encode())
 
     def _column(self, cells: list[str]) -> list[str]:
         return quoted_column(safe_column(cells) if self._safe else cells)
@@ -128,8 +129,8 @@ class JsonLines:
         encode = msgspec.json.Encoder().encode
         return np.array([self._added_bytes + len(encode(cells)) for cells in self._cells(rows)], dtype=np.int64)
 
-    def write(self, rows: RowBatch, scores: Scores) -> bytes:
-        """Return the lines of scored rows."""
+    def write(self, rows: RowBatch, scores: Scores, target: LineBuffer) -> None:
+        """Write the lines of scored rows."""
         found = probabilities(scores)
         numbers = repeat(None, len(rows)) if found is None else found.tolist()
         lines = [
@@ -138,7 +139,7 @@ class JsonLines:
                 zip(self._cells(rows), scores.labels, numbers, strict=True), rows.first_row
             )
         ]
-        return msgspec.json.Encoder().encode_lines(lines)
+        target.add(msgspec.json.Encoder().encode_lines(lines))
 
     def _cells(self, rows: RowBatch) -> Iterator[tuple[str, ...]]:
         """Yield the kept cells of each row."""

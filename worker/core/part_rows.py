@@ -10,7 +10,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core.byte_texts import ByteTexts, gather_texts
+from worker.core.kernel_texts import Block
+from worker.core.record_texts import locate_cells
 from worker.core.row_batch import RowBatch
 from worker.core.row_types import Row
 
@@ -79,7 +80,7 @@ class PartRows:
         """Return all texts."""
         return list(chain.from_iterable(batch.texts for batch in self._batches))
 
-    def byte_texts(self, column: int) -> ByteTexts | None:
+    def located_texts(self, column: int) -> Block | None:
         """Return all texts as bytes, given the number of their column; None where some have been made strings."""
         parts = [batch.records for batch in self._batches if batch.records is not None]
-        return gather_texts(parts, column) if len(parts) == len(self._batches) else None
+        return locate_cells(parts, column) if len(parts) == len(self._batches) else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from worker.core import kernel_row_layout as at
 from worker.core.csv_cells import quoted_column
 from worker.core.kernel_index import address_of
+from worker.core.line_buffer import LineBuffer
 from worker.core.records import Records
 
 _COMMA, _QUOTE = ord(","), ord('"')
@@ -38,17 +39,19 @@ class RecordLines:
         )
         return sizes
 
-    def write(
+    def write(  # noqa: PLR0917 - one line's worth of columns
         self,
         records: Records,
         first_row: int,
         classes: Sequence[str],
         chosen: NDArray[np.intp],
         probabilities: NDArray[np.float64] | None,
-        *,
-        room: int,
-    ) -> bytes:
-        """Return the lines; `room` is a bound of their bytes, `probabilities` those of the labels that were chosen."""
+        target: LineBuffer,
+    ) -> None:
+        """Write the lines; `probabilities` are those of the labels that were chosen.
+
+        The target must have the room that `sizes` says.
+        """
         plan, wanted = self._plan(records), np.ascontiguousarray(chosen, dtype=np.int64)
         if len(wanted) != len(records) or wanted.min() < 0 or wanted.max() >= len(classes):
             raise ValueError("the scores are not those of these rows")
@@ -59,15 +62,14 @@ class RecordLines:
         numbers = (
             None if probabilities is None else np.frombuffer(msgspec.json.encode(probabilities.tolist()), np.uint8)
         )
-        target = np.empty(room, dtype=np.uint8)
         plan[at.FIRST_ROW], plan[at.CHOSEN] = first_row, address_of(wanted)
         plan[at.LABELS], plan[at.LABEL_OFFSETS] = address_of(cells), address_of(offsets)
         plan[at.NUMBERS], plan[at.NUMBER_AT] = 0 if numbers is None else address_of(numbers), 1
         plan[at.TAIL], plan[at.TAIL_BYTES] = address_of(self._tail), len(self._tail)
         end = records.kernel.write_rows(
-            address_of(plan), records.data, address_of(records.table), len(records), address_of(target), 0
+            address_of(plan), records.data, address_of(records.table), len(records), target.address, target.end
         )
-        return target[:end].tobytes()
+        target.advance(end)
 
     def _plan(self, records: Records) -> NDArray[np.int64]:
         plan = records.plan()

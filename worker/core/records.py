@@ -69,26 +69,23 @@ class Records:
             return cell.replace(quote * 2, quote)
         return cell
 
-    def cell_bytes(self, column: int) -> int:
-        """Return how many bytes a column's cells take at most."""
-        bounds = self.table[:, at.BOUNDS + 2 * column : at.BOUNDS + 2 * column + 2]
-        return int(bounds[:, 1].sum(dtype=np.int64) - bounds[:, 0].sum(dtype=np.int64))
+    def only(self, positions: Numbers) -> Records:
+        """Return the records at some positions."""
+        return Records(self.kernel, self.data, self.start, self.quote, self.delimiter, self.table[positions])
 
-    def gather(self, column: int, target: NDArray[np.uint8], offsets: Numbers) -> None:
-        """Copy a column's cells to target[offsets[0]] on, and write where each one ends to offsets[1] on.
+    def gather(self, column: int) -> tuple[NDArray[np.uint8], Numbers]:
+        """Return a column's cells one after the other, without the source's doubling, and where each one begins.
 
-        The target must have room for `cell_bytes`, and `offsets` one element more than there are records.
+        The offsets have one element more than there are records: the end of the last cell.
         """
-        plan = self.plan()
+        bounds = self.table[:, at.BOUNDS + 2 * column : at.BOUNDS + 2 * column + 2].astype(np.int64)
+        cells = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()) + 1, dtype=np.uint8)
+        offsets = np.zeros(len(self) + 1, dtype=np.int64)
+        plan, table = self.plan(), np.ascontiguousarray(self.table)
         self.kernel.gather_cells(
-            address_of(plan),
-            self.data,
-            address_of(self.table),
-            len(self.table),
-            column,
-            address_of(target),
-            address_of(offsets),
+            address_of(plan), self.data, address_of(table), len(self), column, address_of(cells), address_of(offsets)
         )
+        return cells, offsets
 
 
 class Cells(Sequence[str]):

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.jobs import Dialect, Header, JobSpec, Output, Source
-from worker.core.byte_texts import ByteTexts
 from worker.core.csv_cells import csv_line, safe_cell
 from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.kernel import Kernel
-from worker.core.kernel_texts import decode, locate_arrow
+from worker.core.kernel_texts import Block, decode
 from worker.core.output_options import kept_columns
 from worker.core.rows import BadRow, RowBatch, first_place, open_rows, resume_rows
 from worker.core.scorer import Scores
@@ -81,8 +80,8 @@ def score(texts: Sequence[str]) -> Scores:
     return Scores(LABELS, probabilities.argmax(axis=1), probabilities, None)
 
 
-def score_bytes(texts: ByteTexts) -> Scores:
-    return score(decode(locate_arrow(texts, 0, len(texts))))
+def score_bytes(texts: Block) -> Scores:
+    return score(decode(texts))
 
 
 def parts_of(
