@@ -13,14 +13,15 @@ from worker.core.scorer import Scores
 from worker.csv_cost import Meter
 from worker.csv_reading import UnscoredPart
 
-
 MOST_MAKERS = 4
 """Parts that are made at once, at most: each takes memory, and one thread reads and one stores them all."""
 
 
 class PartScorer:
-    """Scores the parts of one job on up to `threads` threads: several parts at once, because most of a part's work is
-    not scoring, and one thread does it. Safe to use from `makers` threads."""
+    """Scores the parts of one job on up to `threads` threads; safe to use from `makers` threads.
+
+    Several parts are made at once: most of a part's work is not scoring, and is one thread's.
+    """
 
     def __init__(self, meter: Meter, *, threads: int) -> None:
         self._meter = meter

@@ -26,12 +26,20 @@ def _emit_marks(builder: Any, source: Any, at: Any, delimiter: Any, quote: Any) 
         found = builder.icmp_unsigned("==", text, ir.Constant(_VECTOR, [wanted] * _LANES))
         marks = found if marks is None else builder.or_(marks, found)
     for number in (delimiter, quote):
-        one = builder.insert_element(
-            ir.Constant(_VECTOR, ir.Undefined), builder.trunc(number, _BYTE), ir.IntType(64)(0)
-        )
-        all_lanes = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES))
-        marks = builder.or_(marks, builder.icmp_unsigned("==", text, all_lanes))
+        marks = builder.or_(marks, _equal(builder, text, number))
     return builder.bitcast(marks, ir.IntType(64))
+
+
+def _emit_equal(builder: Any, source: Any, at: Any, wanted: Any) -> Any:  # noqa: ANN401 - see above
+    address = builder.bitcast(builder.gep(source, [at], source_etype=_BYTE), _VECTOR.as_pointer())
+    return builder.bitcast(_equal(builder, builder.load(address, align=1, typ=_VECTOR), wanted), ir.IntType(64))
+
+
+def _equal(builder: Any, text: Any, wanted: Any) -> Any:  # noqa: ANN401 - see above
+    """Return which of 64 bytes equal the lowest byte of a number."""
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), builder.trunc(wanted, _BYTE), ir.IntType(64)(0))
+    all_lanes = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES))
+    return builder.icmp_unsigned("==", text, all_lanes)
 
 
 def _emit_copy(builder: Any, target: Any, to: Any, source: Any, at: Any, size: Any) -> Any:  # noqa: ANN401, PLR0917 - see above
@@ -50,6 +58,14 @@ def _marks64(typing_context: Any, source: Any, at: Any, delimiter: Any, quote: A
 
 
 @intrinsic
+def _equal64(typing_context: Any, source: Any, at: Any, wanted: Any) -> Any:  # noqa: ANN401, ARG001 - Numba's protocol
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401, ARG001 - Numba's protocol
+        return _emit_equal(builder, *arguments)
+
+    return _int(_bytes, _int, _int), generate
+
+
+@intrinsic
 def _copy(typing_context: Any, target: Any, to: Any, source: Any, at: Any, size: Any) -> Any:  # noqa: ANN401, ARG001, PLR0917 - Numba's protocol
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401, ARG001 - Numba's protocol
         _emit_copy(builder, *arguments)
@@ -60,6 +76,8 @@ def _copy(typing_context: Any, target: Any, to: Any, source: Any, at: Any, size:
 
 marks64: Callable[[Pointer, int, int, int], int] = cast("Any", _marks64)
 """marks64(source, at, delimiter, quote): the mask of line ends, NUL, delimiters and quotes among 64 bytes."""
+equal64: Callable[[Pointer, int, int], int] = cast("Any", _equal64)
+"""equal64(source, at, byte): the mask of the bytes among 64 that are this one."""
 copy: Callable[[Pointer, int, Pointer, int, int], None] = cast("Any", _copy)
 """copy(target, to, source, at, size): copy bytes that do not overlap."""
 

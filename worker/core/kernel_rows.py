@@ -20,17 +20,28 @@ def continues(byte: int, low: int, high: int) -> bool:
     return low <= byte <= high
 
 
+@inlined
+def after_ascii(source: Pointer, start: int, end: int) -> int:
+    """Return where the next byte that is not ASCII is, `end` where there is none."""
+    position = start
+    while end - position >= _BLOCK:
+        size = trailing_zeros(high64(source, position))
+        position += size
+        if size < _BLOCK:
+            return position
+    while position < end and source[position] < 0x80:  # noqa: PLR2004 - the first that is not ASCII
+        position += 1
+    return position
+
+
 @helper
 def is_utf8(source: Pointer, start: int, end: int) -> bool:
     """Say whether bytes are UTF-8, by the table of well-formed sequences (Unicode, chapter 3, table 3-7)."""
-    position = start
+    position = after_ascii(source, start, end)
     while position < end:
         byte = source[position]
-        if byte < 0x80:  # noqa: PLR2004 - the numbers here are the table's
-            position += 1
-            continue
         low, high, more = 0x80, 0xBF, 1
-        if byte < 0xC2 or byte > 0xF4:  # noqa: PLR2004
+        if byte < 0xC2 or byte > 0xF4:  # noqa: PLR2004 - the numbers here are the table's
             return False
         if byte >= 0xF0:  # noqa: PLR2004
             more = 3
@@ -45,7 +56,7 @@ def is_utf8(source: Pointer, start: int, end: int) -> bool:
         for further in range(2, more + 1):
             if not continues(source[position + further], 0x80, 0xBF):
                 return False
-        position += more + 1
+        position = after_ascii(source, position + more + 1, end)
     return True
 
 
