@@ -47,9 +47,18 @@ def term_contributions(layout: Layout, features: Features, counts: Sequence[int]
 
 def _strongest(terms: Terms, columns: NDArray[Any], values: NDArray[np.int64]) -> dict[str, int]:
     """Return the terms at both ends, the highest first; of equals the first column."""
-    order = np.argsort(-values, kind="stable")
+    ends = _ends(values)
+    order = ends[np.argsort(-values[ends], kind="stable")]
     up, down = order[:TERMS], order[TERMS:][-TERMS:]
     return {_term(terms, int(columns[place])): int(values[place]) for place in (*up, *down) if values[place]}
+
+
+def _ends(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of the TERMS highest and lowest values, and of all that equal the last of these: unsorted."""
+    if len(values) <= 2 * TERMS:
+        return np.arange(len(values))
+    low, high = np.partition(values, (TERMS - 1, len(values) - TERMS))[[TERMS - 1, len(values) - TERMS]]
+    return np.flatnonzero((values <= low) | (values >= high))
 
 
 def _term(terms: Terms, column: int) -> str:
