@@ -37,8 +37,11 @@ class MemoryData:
         """Do nothing: there is no file."""
 
 
+_LARGE_BYTES = CHUNK_BYTES // 32
+
+
 class MemorySink:
-    """Collects small writes into chunks of about CHUNK_BYTES."""
+    """Collects small writes into chunks of about CHUNK_BYTES, and keeps large ones as they come."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -46,7 +49,8 @@ class MemorySink:
 
     def write(self, chunk: bytes) -> None:
         """Append."""
-        if not self._tail and len(chunk) >= CHUNK_BYTES:
+        if len(chunk) >= _LARGE_BYTES:
+            self._flush()
             self._chunks.append(chunk)
             return
         self._tail += chunk

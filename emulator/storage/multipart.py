@@ -56,11 +56,14 @@ class MultipartReader:
         while (at := self._buffer.find(self._delimiter)) < 0:
             ready = len(self._buffer) - held
             if ready > 0:
-                yield bytes(self._buffer[:ready])
+                with memoryview(self._buffer) as view:
+                    content = bytes(view[:ready])
+                yield content
                 del self._buffer[:ready]
             if not self._fill():
                 raise bad_request("Malformed multipart body: the closing boundary is missing.")
-        content = bytes(self._buffer[:at])
+        with memoryview(self._buffer) as view:
+            content = bytes(view[:at])
         del self._buffer[: at + len(self._delimiter)]
         yield content.removesuffix(b"\r")
 
