@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from cloud.objects import (
     CloudSetupError,
     ObjectInfo,
     ObjectNotFound,
+    PermissionMissing,
+    PreconditionFailed,
     TransientError,
     check_name,
     check_put,
@@ -74,7 +77,8 @@ class GcsObjects:
                 timeout_s=timeout_s,
             )
 
-        return self._run(name, attempt, writing=True)
+        with self._taking(name, if_generation):
+            return self._run(name, attempt, writing=True)
 
     def put_file(
         self, name: str, path: Path, *, content_type: str, if_generation: int, metadata: Mapping[str, str] | None = None
@@ -102,7 +106,9 @@ class GcsObjects:
                 )
             )
 
-        return self.info(name, generation=upload.send(self._run(name, begin, writing=True)))
+        with self._taking(name, if_generation):
+            generation = upload.send(self._run(name, begin, writing=True))
+        return self.info(name, generation=generation)
 
     def get(self, name: str, *, generation: int | None = None) -> tuple[bytes, ObjectInfo]:
         """See `Objects.get`. Two requests: what is known of the object, and the bytes of that generation."""
@@ -147,7 +153,10 @@ class GcsObjects:
                 return
 
     def compose(self, sources: list[str], target: str, *, content_type: str) -> ObjectInfo:
-        """See `Objects.compose`. Above 32 sources, temporary objects under `tmp/compose/` are made and deleted."""
+        """See `Objects.compose`. Above 32 sources, temporary objects under `tmp/compose/` are made.
+
+        They are deleted again where that is allowed; see `gcs_compose`.
+        """
         for name in (target, *sources):
             check_name(name)
         return compose_tree(self, self._compose_once, sources, target, content_type=content_type)
@@ -180,6 +189,27 @@ class GcsObjects:
             if not writing:
                 raise
             raise CloudSetupError(f"{self.uri}: the bucket does not exist; create it, or correct its name") from error
+
+    @contextmanager
+    def _taking(self, name: str, if_generation: int) -> Iterator[None]:
+        """Tell PreconditionFailed where a create-only write lacks a permission because its name is taken.
+
+        To replace an object takes the permission to delete, which workers have not, and the service does not promise
+        to look at the precondition before it looks at permissions.
+        """
+        try:
+            yield
+        except PermissionMissing as error:
+            if if_generation == 0 and self._is_there(name):
+                raise PreconditionFailed(f"{self._where(name)} exists already") from error
+            raise
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.info(name)
+        except (ObjectNotFound, PermissionMissing):
+            return False
+        return True
 
     def _download(self, name: str, generation: int, timeout_s: float) -> bytes:
         blob = self._bucket.blob(name, generation=generation)
@@ -234,7 +264,8 @@ class GcsObjects:
             blob.compose(parts, if_generation_match=0, timeout=timeout_s, retry=None)
             return _info(blob)
 
-        return self._run(target, attempt)
+        with self._taking(target, if_generation=0):
+            return self._run(target, attempt)
 
 
 def _info(blob: Any) -> ObjectInfo:  # noqa: ANN401 - the client library has no types

@@ -23,6 +23,17 @@ resource "google_storage_bucket" "results" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+
+  # What joins the parts of a large CSV job makes temporary objects, and the scorer may not delete them.
+  lifecycle_rule {
+    condition {
+      age            = 1 # day
+      matches_prefix = ["tmp/compose/"]
+    }
+    action {
+      type = "Delete"
+    }
+  }
 }
 
 # Tells the worker of each finished upload; the function has its own trigger.

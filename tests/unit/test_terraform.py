@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.gcs_compose import TEMPORARY_PREFIX
 from emulator.topology import SubscriptionPlan, plan
 from worker.core.naming import reviews_folder, sealed_folder
 from worker.settings import Settings, describe_settings
@@ -108,6 +109,18 @@ def test_buckets_are_the_settings_with_the_project_before_them() -> None:
     assert buckets == {f"${{var.project}}-{bucket}" for bucket in plan(Settings()).buckets}
     for body in _blocks("google_storage_bucket").values():
         assert _value(body, "public_access_prevention") == "enforced"
+
+
+def test_the_only_objects_that_expire_are_those_that_joining_leaves() -> None:
+    rules = {
+        name: re.findall(r"^  lifecycle_rule \{\n(.*?)^  \}", body, re.MULTILINE | re.DOTALL)
+        for name, body in _blocks("google_storage_bucket").items()
+    }
+    assert [name for name, found in rules.items() if found] == ["results"]
+    [rule] = rules["results"]
+    assert (_value(rule, "age"), _value(rule, "type")) == ("1", "Delete")
+    assert re.findall(r"^ +matches_prefix += \[(.*)\]", rule, re.MULTILINE) == [f'"{TEMPORARY_PREFIX}"']
+    assert set(re.findall(r"^ +(\w+) +=", rule, re.MULTILINE)) == {"age", "matches_prefix", "type"}
 
 
 def test_environment_names_settings_that_exist() -> None:

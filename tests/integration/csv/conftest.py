@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud.storage import Client
 
 from cloud.connect import open_objects
 from cloud.objects import Objects
@@ -46,16 +44,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    with EmbeddedStorage() as storage:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
-        client = Client(project="reviewmill-local", credentials=AnonymousCredentials())
-        for name in ("reviewmill-uploads", "reviewmill-results"):
-            client.create_bucket(name)
-        client.close()
-        uploads, results = open_objects("gs://reviewmill-uploads"), open_objects("gs://reviewmill-results")
-        try:
-            yield Buckets(uploads, results)
-        finally:
-            uploads.close()
-            results.close()
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedStorage]:
+    """A storage server that the environment points at."""
+    with EmbeddedStorage() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        yield server
+
+
+@pytest.fixture
+def buckets(storage: EmbeddedStorage) -> Iterator[Buckets]:
+    for name in ("reviewmill-uploads", "reviewmill-results"):
+        storage.store.create_bucket({"name": name})
+    uploads, results = open_objects("gs://reviewmill-uploads"), open_objects("gs://reviewmill-results")
+    try:
+        yield Buckets(uploads, results)
+    finally:
+        uploads.close()
+        results.close()

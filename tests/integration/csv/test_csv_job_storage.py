@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from cloud.connect import open_objects
+from cloud.gcs_compose import MAX_SOURCES
 from cloud.objects import TransientError
+from emulator.storage.faults import Status
+from emulator.storage.server import EmbeddedStorage
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest
 from tests.integration.csv.conftest import SAMPLE, Buckets
@@ -96,6 +99,24 @@ def test_a_job_that_is_stopped_after_every_part_ends_with_the_same_bytes(buckets
     }
     # The last of the five workers read the last part alone.
     assert manifest.cost["bytes_read"] < upload_size(buckets, upload)
+
+
+def test_a_worker_that_may_neither_change_nor_delete_ends_a_job_of_many_parts(
+    buckets: Buckets, models: Path, storage: EmbeddedStorage
+) -> None:
+    denied = [storage.faults.inject(Status(403), method=method, count=None) for method in ("DELETE", "PATCH", "PUT")]
+    upload = buckets.upload(SAMPLE.read_bytes())
+    manifest = run(buckets, models, upload, chunk_rows=70)
+    assert (manifest.state, manifest.counts.rows) == ("done", ROWS)
+    parts = [name for name in job_objects(buckets, manifest) if name.startswith("parts/") and name.endswith(".csv")]
+    assert len(parts) == 43 > MAX_SOURCES
+    stored = job_objects(buckets, manifest)
+    assert stored["predictions.csv"] == b"".join(stored[part] for part in sorted(parts))
+    assert denied[0].fired, "nothing had to be deleted, so nothing was shown"
+    assert [fault.fired for fault in denied[1:]] == [0, 0]
+    # As after a worker that was killed before its last write: the next one joins to names that are taken.
+    storage.store.delete("reviewmill-results", f"jobs/{manifest.job}/manifest.json")
+    assert run(buckets, models, upload, chunk_rows=70).objects == manifest.objects
 
 
 def test_workers_at_once_on_one_job_make_one_result(buckets: Buckets, models: Path) -> None:

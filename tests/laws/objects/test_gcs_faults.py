@@ -11,9 +11,11 @@ from google.api_core.exceptions import BadRequest
 
 from cloud.crc import crc32c
 from cloud.gcs import GcsObjects
+from cloud.gcs_compose import TEMPORARY_PREFIX
 from cloud.objects import (
     MAX_PUT_BYTES,
     CloudSetupError,
+    ContentConflict,
     ObjectInfo,
     PermissionMissing,
     PreconditionFailed,
@@ -85,6 +87,27 @@ def test_what_no_repetition_cures_is_not_repeated(
     assert fault.fired == 1
 
 
+def test_a_name_that_is_taken_is_no_missing_permission_for_who_may_only_create(
+    gcs: GcsObjects, storage: EmbeddedStorage, tmp_path: Path
+) -> None:
+    sources = [put(gcs, name, name.encode()) for name in ("a", "b")]
+    joined = gcs.compose(["a", "b"], "ab", content_type="text/plain")
+    large = tmp_path / "large"
+    large.write_bytes(bytes(MAX_PUT_BYTES + 1))
+    denied = storage.faults.inject(Status(403), method="POST", count=ALWAYS)
+    assert put_once(gcs, "a", b"a", content_type="text/plain") == sources[0]
+    assert gcs.compose(["a", "b"], "ab", content_type="text/plain") == joined
+    with pytest.raises(ContentConflict):
+        put_once(gcs, "a", b"other", content_type="text/plain")
+    with pytest.raises(PreconditionFailed):
+        gcs.put_file("a", large, content_type="text/plain", if_generation=0)
+    with pytest.raises(PermissionMissing):
+        gcs.put("a", b"other", content_type="text/plain", if_generation=sources[0].generation)
+    with pytest.raises(PermissionMissing):
+        gcs.put_file("c", large, content_type="text/plain", if_generation=0)
+    assert denied.fired == 6
+
+
 @pytest.mark.usefixtures("bucket")
 def test_a_missing_bucket_is_told(tmp_path: Path) -> None:
     nowhere = GcsObjects("law-no-such-bucket")
@@ -138,6 +161,37 @@ def test_joining_that_is_given_up_leaves_no_rest_but_can_be_made_again(
     assert [found.name for found in gcs.listing("")] == sources
     storage.faults.clear()
     assert gcs.compose(sources, "joined", content_type="text/plain").size == 40 * len("part-00")
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_what_cannot_be_deleted_after_joining_changes_nothing(
+    gcs: GcsObjects, storage: EmbeddedStorage, hasty: GcsObjects, status: int
+) -> None:
+    sources = [f"part-{number:02d}" for number in range(40)]
+    for name in sources:
+        put(gcs, name, name.encode())
+    kept = storage.faults.inject(Status(status), method="DELETE", count=ALWAYS)
+    info = hasty.compose(sources, "joined", content_type="text/plain")
+    assert kept.fired
+    assert gcs.get("joined") == ("".join(sources).encode(), info)
+    assert hasty.compose(sources, "joined", content_type="text/plain") == info
+    left = {found.name for found in gcs.listing("")} - {"joined", *sources}
+    assert len(left) == 4
+    assert all(name.startswith(TEMPORARY_PREFIX) for name in left)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_what_cannot_be_deleted_hides_no_error_of_joining(
+    gcs: GcsObjects, storage: EmbeddedStorage, hasty: GcsObjects, status: int
+) -> None:
+    sources = [f"part-{number:02d}" for number in range(40)]
+    for name in sources:
+        put(gcs, name, name.encode())
+    put(gcs, "joined", b"other bytes")
+    kept = storage.faults.inject(Status(status), method="DELETE", count=ALWAYS)
+    with pytest.raises(ContentConflict):
+        hasty.compose(sources, "joined", content_type="text/plain")
+    assert kept.fired
 
 
 @pytest.mark.parametrize("phase", ["before", "after"])
