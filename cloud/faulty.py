@@ -75,9 +75,9 @@ class FaultyObjects:
         """See `Objects.compose`."""
         return self._faults.run("compose", lambda: self._inner.compose(sources, target, content_type=content_type))
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """See `Objects.delete`."""
-        self._faults.run("delete", lambda: self._inner.delete(name, if_generation=if_generation))
+        return self._faults.run("delete", lambda: self._inner.delete(name, if_generation=if_generation))
 
     def close(self) -> None:
         """See `Objects.close`."""

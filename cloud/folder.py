@@ -101,11 +101,11 @@ class FolderObjects:
             size, checksum = joined_digest(infos)
             return expect_same(self, target, size=size, crc32c=checksum)
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """See `Objects.delete`. Folders that are empty then are removed, too."""
         check_name(name)
         with told_as_port_errors(self.uri):
-            self._store.remove(name, if_generation)
+            return self._store.remove(name, if_generation)
 
     def close(self) -> None:
         """See `Objects.close`. Nothing is held open."""

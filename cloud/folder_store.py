@@ -59,8 +59,8 @@ class FileStore:
             unfinished.unlink(missing_ok=True)
         return _info(name, generation, size, facts)
 
-    def remove(self, name: str, if_generation: int | None) -> None:
-        """Remove an object, and the folders that are empty then. Does nothing where there is none.
+    def remove(self, name: str, if_generation: int | None) -> bool:
+        """Remove an object, and the folders that are empty then. Does nothing, and says False, where there is none.
 
         Raises PreconditionFailed for another generation than `if_generation`, where one is given.
         """
@@ -74,6 +74,7 @@ class FileStore:
                 for parent in path.parents:
                     if parent == self._layout.root or not _removed(parent):
                         break
+            return present > 0
 
     def open(self, name: str, generation: int | None = None) -> BinaryIO:
         """Open the object's file. Raises ObjectNotFound when there is none of this name or generation."""

@@ -161,7 +161,7 @@ class GcsObjects:
             check_name(name)
         return compose_tree(self, self._compose_once, sources, target, content_type=content_type)
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """See `Objects.delete`."""
         check_name(name)
 
@@ -171,7 +171,8 @@ class GcsObjects:
         try:
             self._run(name, attempt)
         except ObjectNotFound:
-            return
+            return False
+        return True
 
     def close(self) -> None:
         """Close the client's connections."""

@@ -98,14 +98,14 @@ class MemoryObjects:
                 return info
             raise ContentConflict(f"{self._uri}/{target} already holds other bytes than its sources") from None
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """See `Objects.delete`."""
         check_name(name)
         with self._lock:
             present = self._stored.get(name)
             if present is not None and if_generation not in {None, present[1].generation}:
                 raise PreconditionFailed(f"{self._uri}/{name} has not generation {if_generation}")
-            self._stored.pop(name, None)
+            return self._stored.pop(name, None) is not None
 
     def close(self) -> None:
         """See `Objects.close`. Nothing is held open; the objects stay."""

@@ -117,10 +117,12 @@ class Objects(Protocol):
         ObjectNotFound when a source is missing. Safe to call again.
         """
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
-        """Remove an object, of that generation where one is given; does nothing where there is none of the name.
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
+        """Remove an object, of that generation where one is given, and say whether this call removed something.
 
-        Raises PreconditionFailed when the object has another generation. Safe to call again.
+        It does nothing, and says False, where there is none of the name; also when an earlier try of this very call
+        removed it and its answer was lost. One removal is never claimed by two calls. Raises PreconditionFailed when
+        the object has another generation. Safe to call again.
         """
 
     def close(self) -> None:

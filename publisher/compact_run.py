@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cloud.objects import MAX_PUT_BYTES, ContentConflict, ObjectInfo, ObjectNotFound, Objects, PreconditionFailed
+from cloud.objects import MAX_PUT_BYTES, ObjectInfo, ObjectNotFound, Objects, PreconditionFailed
 from cloud.once import put_once
 from publisher.console import NotDone
 from publisher.read_ahead import READERS, contents
@@ -47,7 +47,11 @@ class Bounds:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did to one partition."""
+    """What a run did to one partition, and no other run at the same time.
+
+    Where the answer to a write or a deletion was lost on the way, the run cannot know that it was its own, and counts
+    it not: over all runs, `sealed`, `deleted` and `strays` can be too few, never too many.
+    """
 
     sealed: list[SealedPartition] = field(default_factory=list)
     deleted: int = 0
@@ -105,7 +109,10 @@ class Compactor:
         return waiting
 
     def _seal(self, partition: Partition, sealed: Sealed, waiting: list[ObjectInfo], report: Report) -> bool:
-        """Write the next sequence; False when somebody else sealed some of it first: then look again."""
+        """Write the next sequence; False when one of its number is there by now: then look again.
+
+        Mostly another run's, perhaps with just these bytes. After a lost answer it is this run's own.
+        """
         number = len(sealed.sequences) + 1
         with TemporaryDirectory(prefix="reviewmill-compact-") as folder:
             runs = SortedRuns(Path(folder), row_of(partition.kind), run_bytes=self._bounds.run_bytes)
@@ -123,8 +130,8 @@ class Compactor:
         manifest = SealedPartition(partition.kind, partition.where, number, sources, stored, sealing.counts)
         name = sealed_object(partition.kind, partition.where, number, MANIFEST)
         try:
-            put_once(self._objects, name, encode(manifest), content_type=_JSON)
-        except ContentConflict:
+            self._objects.put(name, encode(manifest), content_type=_JSON, if_generation=0)
+        except PreconditionFailed:
             return False
         report.sealed.append(manifest)
         return True
@@ -165,13 +172,12 @@ class Compactor:
         return SealedObject(chunk.name, info.size, info.crc32c, chunk.rows)
 
     def _delete(self, infos: Iterable[ObjectInfo]) -> int:
-        """Delete these generations; another one, written since, stays."""
+        """Delete these generations, and count those that this run removed; another one, written since, stays."""
 
-        def delete(info: ObjectInfo) -> int:
+        def delete(info: ObjectInfo) -> bool:
             with suppress(PreconditionFailed):
-                self._objects.delete(info.name, if_generation=info.generation)
-                return 1
-            return 0
+                return self._objects.delete(info.name, if_generation=info.generation)
+            return False
 
         with ThreadPoolExecutor(self._bounds.threads) as pool:
             return sum(pool.map(delete, infos))

@@ -136,10 +136,10 @@ class MeteredObjects:
         self._meter.count(operations=1)
         return self._objects.compose(sources, target, content_type=content_type)
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """Remove an object; see the port."""
         self._meter.count(operations=1)
-        self._objects.delete(name, if_generation=if_generation)
+        return self._objects.delete(name, if_generation=if_generation)
 
     def close(self) -> None:
         """Do nothing: the bucket belongs to whoever opened it."""

@@ -108,8 +108,9 @@ class FatedObjects(FaultyObjects):
         assert found is not None, "reads are not forgotten"
         return found
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
-        self._fate.meet("delete", lambda: self._stored.delete(name, if_generation=if_generation))
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
+        removed = self._fate.meet("delete", lambda: self._stored.delete(name, if_generation=if_generation))
+        return removed is True
 
 
 class FatedSubscription:

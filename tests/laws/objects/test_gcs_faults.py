@@ -137,6 +137,14 @@ def test_a_lost_answer_of_a_write_is_a_failed_precondition_that_put_once_resolve
     assert gcs.get("once") == (b"rows", info)
 
 
+def test_a_deletion_whose_answer_is_lost_is_not_claimed(gcs: GcsObjects, storage: EmbeddedStorage) -> None:
+    put(gcs, "gone", b"x")
+    lost = storage.faults.inject(Reset(), method="DELETE", phase="after")
+    assert not gcs.delete("gone")
+    assert lost.fired == 1
+    assert list(gcs.listing("")) == []
+
+
 def test_lost_answers_while_joining_leave_one_object_and_no_rest(gcs: GcsObjects, storage: EmbeddedStorage) -> None:
     sources = [f"part-{number:02d}" for number in range(70)]
     for name in sources:

@@ -140,16 +140,25 @@ def test_deleting_a_generation_spares_every_other(objects: Objects) -> None:
     with pytest.raises(PreconditionFailed):
         objects.delete("gone", if_generation=first.generation)
     assert objects.info("gone") == second
-    objects.delete("gone", if_generation=second.generation)
-    objects.delete("gone", if_generation=second.generation)
+    assert objects.delete("gone", if_generation=second.generation)
+    assert not objects.delete("gone", if_generation=second.generation)
     assert list(objects.listing("")) == []
 
 
 def test_deleting_removes_and_can_be_repeated(objects: Objects) -> None:
     put(objects, "gone", b"x")
     put(objects, "gone/deeper", b"y")
-    objects.delete("gone")
-    objects.delete("gone")
+    assert objects.delete("gone")
+    assert not objects.delete("gone")
     with pytest.raises(ObjectNotFound):
         objects.get("gone")
     assert [info.name for info in objects.listing("")] == ["gone/deeper"]
+
+
+@pytest.mark.parametrize("of_generation", [True, False])
+def test_of_deletions_at_once_exactly_one_removes(objects: Objects, *, of_generation: bool) -> None:
+    there = put(objects, "race", b"x")
+    generation = there.generation if of_generation else None
+    with ThreadPoolExecutor(WRITERS) as pool:
+        removed = list(pool.map(lambda _: objects.delete("race", if_generation=generation), range(WRITERS)))
+    assert removed.count(True) == 1

@@ -58,9 +58,9 @@ class MortalObjects(FaultyObjects):
             lambda: write(name, data, content_type=content_type, if_generation=if_generation, metadata=metadata)
         )
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         remove = super().delete
-        self._run(lambda: remove(name, if_generation=if_generation))
+        return self._run(lambda: remove(name, if_generation=if_generation))
 
     def _run(self, call: Callable[[], T]) -> T:
         self.calls += 1

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from cloud.faults import Faults
+from cloud.faults import Fault, Faults
 from cloud.faulty import FaultyObjects
 from cloud.objects import ObjectInfo, Objects
 from cloud.once import put_once
@@ -225,9 +225,62 @@ def test_several_at_once_end_as_one(new_bucket: Buckets) -> None:
     before = seen(objects)
     compact(alone)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: compact(objects), range(4)))
+        reports = list(pool.map(lambda _: compact(objects), range(4)))
     assert sealed_rows(objects) == sealed_rows(alone)
     assert seen(objects) == before
+    assert sum(report.deleted for report in reports) == 40
+    assert sum(len(report.sealed) for report in reports) == 1
+
+
+class InStep(FaultyObjects):
+    """Objects of two runs that write their manifests at the same moment, and have seen the same objects of workers."""
+
+    def __init__(self, inner: Objects, both: threading.Barrier) -> None:
+        super().__init__(inner, Faults())
+        self._both = both
+
+    def put(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str,
+        if_generation: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        if name.endswith("manifest.json"):
+            self._both.wait()
+        return super().put(name, data, content_type=content_type, if_generation=if_generation, metadata=metadata)
+
+    def listing(self, prefix: str) -> Iterator[ObjectInfo]:
+        infos = list(super().listing(prefix))
+        if prefix == HOUR.folder:
+            self._both.wait()
+        return iter(infos)
+
+
+def test_two_runs_in_step_count_each_sealing_and_deletion_once(objects: Objects) -> None:
+    fill(objects)
+    before = seen(objects)
+    both = threading.Barrier(2, timeout=60)
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _: compact(InStep(objects, both)), range(2)))
+    assert sum(report.deleted for report in reports) == 5
+    assert sum(len(report.sealed) for report in reports) == 1
+    assert seen(objects) == before
+
+
+def test_a_run_counts_no_sealing_or_deletion_whose_answer_was_lost(objects: Objects) -> None:
+    fill(objects)
+    before = seen(objects)
+    # "repeated" is what a client does whose first answer was lost: it asks again, and gets the second answer.
+    faults = Faults(Fault("put", "repeated", first=2), Fault("delete", "repeated", first=1))
+    report = compact(FaultyObjects(objects, faults))
+    assert faults.unfired() == []
+    assert (report.sealed, report.deleted) == ([], 4)
+    assert len(manifests(objects)) == 1
+    assert seen(objects) == before
+    assert not list(objects.listing(HOUR.folder))
 
 
 class Interrupted(FaultyObjects):
