@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
+
+from worker.core.settings_apart import name_faults, place_faults
 
 T = TypeVar("T")
 
@@ -59,6 +62,7 @@ def _flag(value: str) -> bool:
 
 
 _MB = 1_000_000
+_PLACES = ("REVIEWMILL_MODELS", "REVIEWMILL_UPLOADS", "REVIEWMILL_RESULTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +214,9 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _contradictions(settings: Settings, environment: Mapping[str, str]) -> list[str]:
-    faults = []
-    buckets = [uri.rstrip("/") for uri in (settings.models, settings.uploads, settings.results)]
-    if len(set(buckets)) < len(buckets):
-        faults.append(
-            "REVIEWMILL_MODELS, REVIEWMILL_UPLOADS and REVIEWMILL_RESULTS must be three different places, "
-            "or results would be scored as uploads."
-        )
+    values = {item.metadata["variable"]: getattr(settings, item.name) for item in fields(Settings)}
+    faults = place_faults({variable: values[variable] for variable in _PLACES}, os.path.realpath)
+    faults += name_faults(values)
     if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         faults.append(f"REVIEWMILL_LOG_LEVEL={settings.log_level!r} must be DEBUG, INFO, WARNING or ERROR.")
     if bool(settings.push_audience) != bool(settings.push_email):

@@ -18,7 +18,7 @@ ALLOWED = {
     "schemas": {"schemas"},
     "cloud": {"cloud"},
     "worker.core": {"schemas", "worker.core"},
-    "worker.settings": set(),
+    "worker.settings": {"worker.core"},
     # Both the job and `verify` read Parquet; nothing else of the worker is shared so.
     "worker.parquet": {"schemas", "cloud", "worker.core", "worker.parquet"},
     "worker": {"schemas", "cloud", "worker.core", "worker.settings", "worker.parquet", "worker"},
