@@ -106,7 +106,7 @@ class PullWorker:
             if not self._leases.wait_for_room(timeout_s=_LOOK_EVERY_S):
                 continue
             try:
-                piece = self._gather()
+                pieces = self._gather()
                 failures = 0
             except TransientError as error:
                 pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
@@ -114,12 +114,13 @@ class PullWorker:
                 _log.warning("%s: %s; pulling again in %.1f s", self.name, error, pause)
                 self._stop.wait(pause)
                 continue
-            if piece:
-                self._leases.hold(piece)
-                self._waiting.put(piece)
+            self._take_up(pieces)
 
-    def _gather(self) -> Piece[Received] | None:
-        """Return the next batch: what is there, topped up until it is full by count, bytes or age."""
+    def _gather(self) -> list[Piece[Received]]:
+        """Return the next batch: what is there, topped up until it is full by count, bytes or age.
+
+        It is one piece, or several where an answer brought more bytes than a batch may have.
+        """
         batch: Batch[Received] = Batch(self._rules.batch)
         pulled_at = self._now()
         wait_s = _IDLE_PULL_S
@@ -132,9 +133,18 @@ class PullWorker:
                 break
             batch.add(((item, len(item.data)) for item in received), now=self._now())
             if not batch.items:
-                return None
+                return []
             wait_s = max(_SHORTEST_PULL_S, batch.waits_s(now=self._now()))
-        return leased(batch.items, [item.ack_id for item in batch.items], batch.size_bytes, pulled_at=pulled_at)
+        return [
+            leased(items, [item.ack_id for item in items], size_bytes, pulled_at=pulled_at)
+            for items, size_bytes in batch.pieces()
+        ]
+
+    def _take_up(self, pieces: Sequence[Piece[Received]]) -> None:
+        """Keep the leases of what was pulled, and have the threads work on it."""
+        for piece in pieces:
+            self._leases.hold(piece)
+            self._waiting.put(piece)
 
     def _work_through(self) -> None:
         while (piece := self._waiting.get()) is not None:

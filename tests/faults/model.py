@@ -110,10 +110,7 @@ class Process:
         """Pull a batch, as the thread that pulls does."""
         worker = self.worker
         if worker._leases.wait_for_room(timeout_s=0):
-            piece = worker._gather()
-            if piece is not None:
-                worker._leases.hold(piece)
-                worker._waiting.put(piece)
+            worker._take_up(worker._gather())
 
     def work(self) -> None:
         """Work on every batch that waits, as a thread that works does; raises Killed when the process dies."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +37,28 @@ def test_a_batch_is_full_by_the_age_of_its_first_message() -> None:
     assert batch.waits_s(now=6.5) == 0.5
     assert not batch.full(now=6.9)
     assert batch.full(now=7)
+
+
+def test_what_one_pull_brought_is_cut_by_bytes() -> None:
+    batch = Batch[str](BatchLimits(messages=100, bytes=10, age_s=10))
+    batch.add([("a", 4), ("b", 6), ("c", 1), ("large", 11), ("d", 0), ("e", 10)], now=0)
+    assert list(batch.pieces()) == [(["a", "b"], 10), (["c"], 1), (["large"], 11), (["d", "e"], 10)]
+    assert list(Batch[str](BatchLimits(1, 1, 1)).pieces()) == []
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=20), max_size=5), st.integers(1, 60))
+def test_pieces_keep_every_message_in_order_and_the_bytes_of_a_batch(answers: list[list[int]], size: int) -> None:
+    batch = Batch[tuple[int, int]](BatchLimits(1_000, size, 1))
+    for number, answer in enumerate(answers):
+        batch.add((((number, position), each) for position, each in enumerate(answer)), now=0)
+    sizes = {(number, position): each for number, answer in enumerate(answers) for position, each in enumerate(answer)}
+    pieces = list(batch.pieces())
+    assert [item for items, _ in pieces for item in items] == list(sizes)
+    assert [told for _, told in pieces] == [sum(sizes[item] for item in items) for items, _ in pieces]
+    assert all(items and (told <= size or len(items) == 1) for items, told in pieces)
+    # No more pieces than needed: none could have taken the first message of the next.
+    for (_, told), (following, _) in pairwise(pieces):
+        assert told + sizes[following[0]] > size
 
 
 @given(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,10 +20,15 @@ class BatchLimits:
 
 @dataclass(slots=True)
 class Batch(Generic[T]):
-    """Messages that will be scored and stored together."""
+    """Messages that will be scored and stored together, unless the last answer to a pull took them over the bytes.
+
+    A pull is asked for a number of messages and answers with any number of bytes: see `pieces`.
+    """
 
     limits: BatchLimits
     items: list[T] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    """Bytes of each item."""
     size_bytes: int = 0
     opened_at: float | None = None
     """Monotonic time of the first message, in seconds."""
@@ -34,7 +39,22 @@ class Batch(Generic[T]):
             if self.opened_at is None:
                 self.opened_at = now
             self.items.append(item)
+            self.sizes.append(size)
             self.size_bytes += size
+
+    def pieces(self) -> Iterator[tuple[list[T], int]]:
+        """Yield the messages in order, in runs that keep the limit of bytes, each with its size in bytes.
+
+        A message that is larger by itself is a run of its own.
+        """
+        start, size = 0, 0
+        for position, more in enumerate(self.sizes):
+            if position > start and size + more > self.limits.bytes:
+                yield self.items[start:position], size
+                start, size = position, 0
+            size += more
+        if start < len(self.items):
+            yield self.items[start:], size
 
     def full(self, *, now: float) -> bool:
         """Say whether the batch should be scored now; an empty batch never is."""

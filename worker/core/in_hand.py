@@ -38,7 +38,10 @@ def leased(items: list[T], ack_ids: list[str], size_bytes: int, *, pulled_at: fl
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may be in hand before pulling pauses. The last batch that is let in may go over it, no other."""
+    """How much may be in hand before pulling pauses. The last batch that is let in may go over it, no other.
+
+    By bytes it can do so by a whole answer to a pull: the worker asks for a number of messages, not of bytes.
+    """
 
     messages: int
     bytes: int

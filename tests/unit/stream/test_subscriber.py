@@ -172,6 +172,33 @@ def test_pulling_pauses_while_too_much_is_in_hand(bounds: Bounds, most: int) -> 
         wait_until(lambda: queue.inner.unacknowledged() == 0)
 
 
+def test_an_answer_that_is_larger_than_a_batch_is_worked_on_in_pieces_and_all_its_leases_are_extended() -> None:
+    clock = Clock()
+    queue = Queue()
+    for size in [100] * 7 + [900] + [100] * 2:
+        queue.publish(1, b"x" * size)
+    held = threading.Event()
+    sizes: list[list[int]] = []
+
+    def handle(batch: Sequence[Envelope]) -> set[int]:
+        sizes.append([len(envelope.data) for envelope in batch])
+        assert held.wait(PATIENCE_S)
+        return everything(batch)
+
+    rules = PullRules(BatchLimits(10, 300, 0.0), Bounds(20, 500), threads=1)
+    with running(queue, handle, rules=rules, now=clock):
+        wait_until(lambda: len(queue.pulled) == 10)
+        for pause in (5, 30, 30):
+            before = len(queue.extended)
+            clock.moment += pause
+            wait_until(lambda before=before: len(queue.extended) >= before + 10)  # type: ignore[misc]
+            assert set(queue.extended[before:]) == {item.ack_id for item in queue.pulled}
+        held.set()
+        wait_until(lambda: queue.inner.unacknowledged() == 0)
+    assert sizes == [[100] * 3, [100] * 3, [100], [900], [100] * 2]
+    assert len(queue.acknowledged) == 10
+
+
 def test_leases_are_extended_while_batches_wait_and_are_worked_on() -> None:
     clock = Clock()
     queue = Queue()
