@@ -12,7 +12,7 @@ from worker.core.line_buffer import LineBuffer
 
 
 @given(pieces=st.lists(st.binary(max_size=50), max_size=8), spare=st.integers(0, 100), by_address=st.booleans())
-def test_what_is_written_comes_out(pieces: list[bytes], spare: int, by_address: bool) -> None:  # noqa: FBT001 - drawn
+def test_what_is_written_comes_out(pieces: list[bytes], spare: int, by_address: bool) -> None:
     buffer = LineBuffer(sum(map(len, pieces)) + spare)
     for piece in pieces:
         if by_address:
@@ -26,7 +26,7 @@ def test_what_is_written_comes_out(pieces: list[bytes], spare: int, by_address: 
 def test_more_than_the_room_is_refused() -> None:
     buffer = LineBuffer(4)
     buffer.add(b"abc")
-    with pytest.raises(ValueError, match="room|resize|structure|assignment"):
+    with pytest.raises(ValueError, match="structure"):
         buffer.add(b"de")
     with pytest.raises(ValueError, match="5 bytes were written into 4"):
         buffer.advance(5)
