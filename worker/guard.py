@@ -48,16 +48,31 @@ class Guard:
 
 
 class Pulse:
-    """When long work last showed that it moves. Safe to use from any thread."""
+    """When the work of one pull worker last showed that it moves. Safe to use from any thread.
+
+    A beat counts for the batch that is worked on by the thread it comes from, so that no batch hides another one that
+    hangs. A job has threads of its own; what comes from them counts for whatever the pull worker has in hand.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._last = 0.0
+        self._of_batches: dict[int, float] = {}
+        self._of_jobs = 0.0
+
+    def begin(self) -> int:
+        """Note that this thread begins a batch; return the thread's number, for `last_beat`."""
+        thread = threading.get_ident()
+        self._of_batches[thread] = self._now()
+        return thread
 
     def beat(self) -> None:
         """Note that the work moves."""
-        self._last = self._now()
+        thread = threading.get_ident()
+        if thread in self._of_batches:
+            self._of_batches[thread] = self._now()
+        else:
+            self._of_jobs = self._now()
 
-    def last_beat(self) -> float:
-        """Return when it did, in monotonic seconds; 0 for never."""
-        return self._last
+    def last_beat(self, thread: int) -> float:
+        """Return when the batch of a thread last moved, in monotonic seconds; 0 for never."""
+        return max(self._of_batches.get(thread, 0.0), self._of_jobs)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from cloud.objects import CloudSetupError, TransientError
 from cloud.queue import Received, Subscription
 from worker.core.in_hand import Bounds, InHand, Piece
+from worker.guard import Pulse
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Leases:
         bounds: Bounds,
         *,
         now: Callable[[], float],
-        pulse: Callable[[], float],
+        pulse: Pulse,
         failed: Callable[[BaseException], None],
     ) -> None:
         """`failed` is told of a fault that ends the extending of leases; it runs on the thread that extends."""
@@ -62,7 +63,7 @@ class Leases:
             if piece not in self._in_hand.pieces:
                 return False
             if piece.lease_ends > moment:
-                piece.working_since = moment
+                piece.working_since, piece.thread = moment, self._pulse.begin()
                 return True
         _log.warning("%d messages outlived their lease before work began; they come again", len(piece.items))
         self.release(piece)
@@ -87,7 +88,7 @@ class Leases:
     def still_s(self) -> float:
         """Return for how many seconds the work on some piece has not moved."""
         with self._changed:
-            return self._in_hand.still_s(now=self._now(), pulse=self._pulse())
+            return self._in_hand.still_s(now=self._now(), last_beat=self._pulse.last_beat)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

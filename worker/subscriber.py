@@ -14,6 +14,7 @@ from cloud.queue import Received, Subscription
 from worker.core.batch import Batch, BatchLimits
 from worker.core.envelope import Envelope, normal_time
 from worker.core.in_hand import Bounds, Piece, leased
+from worker.guard import Pulse
 from worker.leases import Leases
 
 _log = logging.getLogger(__name__)
@@ -55,13 +56,14 @@ class PullWorker:
         stop: threading.Event,
         *,
         now: Callable[[], float] = time.monotonic,
-        pulse: Callable[[], float] = lambda: 0.0,
+        pulse: Pulse | None = None,
     ) -> None:
         self._subscription = subscription
         self._handle = handle
         self._rules = rules
         self._stop = stop
         self._now = now
+        pulse = pulse or Pulse(now)
         self._leases = Leases(subscription, rules.in_hand, now=now, pulse=pulse, failed=self._fail)
         self._waiting: queue.SimpleQueue[Piece[Received] | None] = queue.SimpleQueue()
         self._faults: list[BaseException] = []

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,17 +16,11 @@ from cloud import connect
 from cloud.queue import Subscription, Topic
 from cloud.signatures import open_verifier
 from schemas.codec import encode
-from schemas.errors import InvalidInput
-from schemas.events import Upload
 from schemas.jobs import Completion
-from schemas.ranges import RangeTask
 from worker.core.batch import BatchLimits
 from worker.core.breaker import Breaker, BreakerLimits
 from worker.core.envelope import Envelope
 from worker.core.in_hand import Bounds
-from worker.csv_attempts import HandedOver
-from worker.csv_job import JobPlaces, JobRules, run_job
-from worker.csv_range_job import run_range
 from worker.csv_share import RangePublisher
 from worker.dispatch import Dispatcher
 from worker.guard import Guard, Pulse
@@ -35,10 +29,9 @@ from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.log import configure_logging
 from worker.models import ModelStore
-from worker.process import process
-from worker.results import ResultsStore
 from worker.settings import Settings, load_settings
 from worker.subscriber import PullRules, PullWorker
+from worker.wiring_dispatch import build_dispatcher, open_places, scoring_threads
 
 if TYPE_CHECKING:
     from cloud.push_tokens import PushVerifier
@@ -78,7 +71,8 @@ def build_function() -> FunctionParts:
     models = _models(settings, kernel)
     # Made at the first completion: the message path never imports the Pub/Sub client.
     announce = _Announcer(lambda: connect.open_topic(settings.project, settings.completions_topic))
-    return FunctionParts(models, _dispatcher(settings, models, kernel, announce), _push_verifier(settings))
+    dispatcher = build_dispatcher(settings, open_places(settings, models), kernel, announce)
+    return FunctionParts(models, dispatcher, _push_verifier(settings))
 
 
 def _push_verifier(settings: Settings) -> PushVerifier | None:
@@ -111,25 +105,29 @@ def build_worker(
     announce = _Announcer(lambda: completions)
     breaker = Breaker(BreakerLimits(settings.breaker_share, settings.breaker_window_s, settings.breaker_messages))
     guard = Guard(stop, breaker, now=time.monotonic)
-    pulse = Pulse(time.monotonic)
     # Its own topic: what it publishes there comes back to it and to every other worker.
     ranges = opener.open_topic(settings.project, settings.uploads_topic)
-    dispatcher = _dispatcher(
-        settings,
-        models,
-        kernel,
-        announce,
-        opener,
-        stopping=stop.is_set,
-        tally=guard.tally,
-        moved=pulse.beat,
-        publish_ranges=RangePublisher(ranges),
-    )
+    places = open_places(settings, models, opener)
+    # One for each: a job that moves must not hide a batch of reviews that hangs.
+    of_reviews, of_uploads = Pulse(time.monotonic), Pulse(time.monotonic)
+
+    def dispatcher(pulse: Pulse) -> Dispatcher:
+        return build_dispatcher(
+            settings,
+            places,
+            kernel,
+            announce,
+            stopping=stop.is_set,
+            tally=guard.tally,
+            moved=pulse.beat,
+            publish_ranges=RangePublisher(ranges),
+        )
+
     isolation = Isolation(
-        dispatcher.handle,
+        dispatcher(of_reviews).handle,
         partial(run_child, command=isolated, timeout_s=min(_ISOLATED_S, settings.watchdog_s / 2)),
         tally=guard.tally,
-        moved=pulse.beat,
+        moved=of_reviews.beat,
         stopping=stop.is_set,
     )
     reviews = opener.open_subscription(settings.project, settings.reviews_subscription)
@@ -139,8 +137,8 @@ def build_worker(
             models=models,
             pull_workers=(
                 # Either subscription may bring a job's notification: see `Dispatcher`.
-                PullWorker(reviews, isolation.handle, _many_at_once(settings), stop, pulse=pulse.last_beat),
-                PullWorker(uploads, dispatcher.handle, _one_by_one(settings), stop, pulse=pulse.last_beat),
+                PullWorker(reviews, isolation.handle, _many_at_once(settings), stop, pulse=of_reviews),
+                PullWorker(uploads, dispatcher(of_uploads).handle, _one_by_one(settings), stop, pulse=of_uploads),
             ),
             guard=guard,
         )
@@ -159,7 +157,7 @@ def build_isolated(
     try:
         models.resolve(None, None)
         announce = _Announcer(lambda: opener.open_topic(settings.project, settings.completions_topic))
-        yield _dispatcher(settings, models, kernel, announce, opener, tally=tally).handle
+        yield build_dispatcher(settings, open_places(settings, models, opener), kernel, announce, tally=tally).handle
     finally:
         kernel.close()
 
@@ -183,17 +181,13 @@ def _many_at_once(settings: Settings) -> PullRules:
         BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_age_s),
         Bounds(settings.buffer_messages, settings.buffer_bytes),
         # Twice: while one batch of a core waits for storage, the other is scored.
-        threads=2 * _threads(settings),
+        threads=2 * scoring_threads(settings),
     )
 
 
 def _one_by_one(settings: Settings) -> PullRules:
     """Return the rules for uploads: a job is long work under one lease, so they are taken one at a time."""
     return PullRules(BatchLimits(1, settings.batch_bytes, 0.0), Bounds(1, settings.buffer_bytes), threads=1)
-
-
-def _threads(settings: Settings) -> int:
-    return settings.threads or os.cpu_count() or 1
 
 
 def _kernel() -> KernelCache:
@@ -209,66 +203,6 @@ def _models(settings: Settings, kernel: KernelCache, opener: connect.Opener = co
     return ModelStore(
         objects, check_every_s=settings.model_check_s, now=time.monotonic, kernel=kernel, signatures=signatures
     )
-
-
-def _dispatcher(
-    settings: Settings,
-    models: ModelStore,
-    kernel: KernelCache,
-    announce: Callable[[Completion], object],
-    opener: connect.Opener = connect,
-    *,
-    stopping: Callable[[], bool] = lambda: False,
-    tally: Callable[[int, int], None] = lambda lines, rejections: None,  # noqa: ARG005 - named for who reads it
-    moved: Callable[[], object] = lambda: None,
-    publish_ranges: Callable[[Sequence[RangeTask]], object] | None = None,
-) -> Dispatcher:
-    results = opener.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
-    uploads = opener.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
-    places = JobPlaces(uploads=uploads, results=results, models=models)
-    rules = JobRules(
-        chunk_rows=settings.chunk_rows,
-        max_rejections=settings.max_rejections,
-        threads=_threads(settings),
-        range_bytes=settings.range_bytes,
-        kernel=kernel,
-    )
-
-    def run_upload(upload: Upload) -> None:
-        _check_bucket(upload.bucket, settings)
-        # Others go on with the ranges: this message has done its work.
-        with suppress(HandedOver):
-            run_job(
-                upload,
-                places,
-                rules,
-                publish_completion=announce,
-                clock=time.monotonic,
-                stopping=stopping,
-                moved=moved,
-                publish_ranges=publish_ranges,
-            )
-
-    def run_task(task: RangeTask) -> None:
-        _check_bucket(task.bucket, settings)
-        run_range(
-            task,
-            places,
-            rules,
-            publish_completion=announce,
-            clock=time.monotonic,
-            stopping=stopping,
-            moved=moved,
-        )
-
-    score = partial(process, models=models, results=ResultsStore(results), tally=tally)
-    return Dispatcher(score, run_upload, run_task)
-
-
-def _check_bucket(bucket: str, settings: Settings) -> None:
-    """Raise InvalidInput for another bucket than the one that was agreed on: an event can name any."""
-    if f"gs://{bucket}" != settings.uploads.rstrip("/"):
-        raise InvalidInput("foreign_bucket", f"The event is about another bucket than {settings.uploads}.")
 
 
 def _close(*parts: Subscription | Topic) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -29,6 +29,8 @@ class Piece(Generic[T]):
     extend_at: float
     working_since: float | None = None
     """None while it waits for a thread."""
+    thread: int = 0
+    """The number of the thread that works on it."""
 
 
 def leased(items: list[T], ack_ids: list[str], size_bytes: int, *, pulled_at: float) -> Piece[T]:
@@ -71,10 +73,11 @@ class InHand(Generic[T]):
             piece.lease_ends = now + seconds
             piece.extend_at = now + seconds / 3
 
-    def still_s(self, *, now: float, pulse: float) -> float:
-        """Return for how long the work on some piece has not moved; `pulse` is when long work last showed that it does.
+    def still_s(self, *, now: float, last_beat: Callable[[int], float]) -> float:
+        """Return for how long the work on some piece has not moved.
 
-        What waits for a thread is not counted: when nothing moves, a piece that is worked on tells.
+        `last_beat` tells when the work of a thread last showed that it moves. What waits for a thread is not counted:
+        when nothing moves, a piece that is worked on tells.
         """
-        begun = [piece.working_since for piece in self.pieces if piece.working_since is not None]
-        return max((now - max(since, pulse) for since in begun), default=0.0)
+        begun = ((piece.working_since, piece.thread) for piece in self.pieces)
+        return max((now - max(since, last_beat(thread)) for since, thread in begun if since is not None), default=0.0)

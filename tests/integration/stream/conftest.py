@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -21,13 +21,22 @@ from emulator.pubsub.server import EmbeddedPubSub
 from emulator.storage.server import EmbeddedStorage
 from emulator.topology import plan
 from training.command import main as train
-from worker.settings import Settings
+from worker.core.naming import job_id, job_object
+from worker.settings import Settings, describe_settings, load_settings
 
 PATIENCE_S = 200.0
 """How long a test waits for what must happen: far longer than it takes, backoff of given-back messages included."""
 
 STOP_S = 10.0
 """Cloud Run and Kubernetes kill a worker that takes longer; this is a promise, not patience."""
+
+
+OWN = {
+    variable: default
+    for variable, default, _ in describe_settings()
+    if variable.endswith(("_UPLOADS", "_RESULTS", "_TOPIC", "_SUBSCRIPTION"))
+}
+"""Variables of what a test has for itself, with the names that get its mark."""
 
 
 class WorkerProcess:
@@ -87,6 +96,20 @@ class Stream:
         assert published.returncode == 0, published.stderr
         return receipt
 
+    def upload_csv(self, rows: int) -> str:
+        """Upload a CSV of so many rows, and return the folder that its job will have."""
+        lines = ("id,text", *(f"r{number},row {number} is great" for number in range(rows)))
+        with closing(connect.open_objects(self.settings.uploads)) as uploads:
+            data = "\n".join(lines).encode()
+            info = uploads.put("reviews.csv", data, content_type="text/csv", if_generation=0)
+        job = job_id(self.settings.uploads.removeprefix("gs://"), info.name, info.generation)
+        return job_object(job, "")
+
+    def stored(self, prefix: str) -> dict[str, bytes]:
+        """Return the results under a prefix, by name without it."""
+        with closing(connect.open_objects(self.settings.results)) as results:
+            return {info.name.removeprefix(prefix): results.get(info.name)[0] for info in list(results.listing(prefix))}
+
     def publish_raw(self, count: int, data: bytes) -> None:
         topic = connect.open_topic(self.settings.project, self.settings.reviews_topic)
         for future in [topic.publish(data, {}) for _ in range(count)]:
@@ -106,8 +129,7 @@ class Stream:
 
     def lines(self, kind: str) -> int:
         """Return how many lines are stored, repeated ones included."""
-        with closing(connect.open_objects(self.settings.results)) as results:
-            return sum(results.get(info.name)[0].count(b"\n") for info in results.listing(f"{kind}/"))
+        return sum(data.count(b"\n") for data in self.stored(f"{kind}/").values())
 
     def verify(self, receipt: Path) -> None:
         verified = self.reviewmill("verify", str(receipt))
@@ -133,10 +155,13 @@ class Servers:
 
 @pytest.fixture(scope="package")
 def servers() -> Iterator[Servers]:
+    def announce(topic: str, data: bytes, attributes: dict[str, str]) -> None:
+        pubsub.publish(topic, data, attributes)
+
     with (
         pytest.MonkeyPatch.context() as patch,
         EmbeddedPubSub() as pubsub,
-        EmbeddedStorage() as storage,
+        EmbeddedStorage(on_event=announce) as storage,
     ):
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
         patch.setenv("STORAGE_EMULATOR_HOST", storage.url)
@@ -147,20 +172,30 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture
 def stream(servers: Servers, tmp_path: Path) -> Iterator[Stream]:
+    with opened_stream(servers, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def strict_stream(servers: Servers, tmp_path: Path) -> Iterator[Stream]:
+    """A stream whose messages are dead letters after five deliveries, which follow each other at once."""
+    with opened_stream(servers, tmp_path, min_backoff_s=0, max_backoff_s=0, max_attempts=5) as made:
+        yield made
+
+
+@contextmanager
+def opened_stream(servers: Servers, folder: Path, **policy: int) -> Iterator[Stream]:
     mark = uuid4().hex[:8]
-    names = {
-        "REVIEWMILL_REVIEWS_TOPIC": f"reviews-{mark}",
-        "REVIEWMILL_REVIEWS_SUBSCRIPTION": f"reviews-worker-{mark}",
-        "REVIEWMILL_RESULTS": f"gs://results-{mark}",
-    }
-    settings = replace(
-        Settings(),
-        reviews_topic=names["REVIEWMILL_REVIEWS_TOPIC"],
-        reviews_subscription=names["REVIEWMILL_REVIEWS_SUBSCRIPTION"],
-        results=names["REVIEWMILL_RESULTS"],
+    names = {variable: f"{name}-{mark}" for variable, name in OWN.items()}
+    settings = load_settings(names)
+    topology = plan(settings)
+    # What only keeps messages is read by the test: it may be as it is.
+    subscriptions = tuple(
+        replace(each, **policy) if each.dead_letter_topic else each  # type: ignore[arg-type]
+        for each in topology.subscriptions
     )
-    provision(plan(settings), os.environ, wait_s=PATIENCE_S)
-    made = Stream(settings, servers.pubsub, servers.storage, tmp_path, {**os.environ, **names}, [])
+    provision(replace(topology, subscriptions=subscriptions), os.environ, wait_s=PATIENCE_S)
+    made = Stream(settings, servers.pubsub, servers.storage, folder, {**os.environ, **names}, [])
     yield made
     servers.storage.faults.clear()
     for worker in made.started:

@@ -143,3 +143,26 @@ def test_the_watchdog_ends_a_worker_whose_work_hangs(stream: Stream) -> None:
     second = stream.start_worker()
     stream.wait_until_verified(receipt)
     assert second.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_job_that_moves_hides_no_batch_that_hangs(stream: Stream) -> None:
+    hung = stream.storage.faults.inject(Delay(120), method="POST", path="results-", count=1)
+    receipt = stream.publish(100)
+    worker = stream.start_worker(
+        REVIEWMILL_WATCHDOG_S="3", REVIEWMILL_STORAGE_TIMEOUT_S="100", REVIEWMILL_CHUNK_ROWS="10"
+    )
+    wait_until(lambda: hung.fired > 0 or worker.process.poll() is not None)
+    # A job of hundreds of writes, each of which shows that it moves.
+    stream.storage.faults.inject(Delay(0.2), method="POST", path="results-", count=None)
+    job = stream.upload_csv(1_000)
+    wait_until(lambda: worker.process.poll() is not None)
+    assert worker.process.returncode == 1, worker.log()
+    assert f"work from {stream.settings.reviews_subscription} has not moved" in worker.log()
+    assert "spec.json" in stream.stored(job), "the job had begun"
+    assert "manifest.json" not in stream.stored(job), "it ended with the job, and not before"
+    stream.storage.faults.clear()
+    second = stream.start_worker()
+    stream.wait_until_verified(receipt)
+    assert second.stop() == 0

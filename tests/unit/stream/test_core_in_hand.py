@@ -42,9 +42,18 @@ def test_leases_are_due_before_they_end_and_never_after() -> None:
 def test_only_what_is_worked_on_can_stand_still() -> None:
     in_hand: InHand[int] = InHand(Bounds(10, 10))
     waiting, working = piece(), piece()
-    assert in_hand.still_s(now=100, pulse=0) == 0
+    assert in_hand.still_s(now=100, last_beat=lambda _: 0) == 0
     in_hand.pieces = [waiting, working]
-    assert in_hand.still_s(now=100, pulse=0) == 0
+    assert in_hand.still_s(now=100, last_beat=lambda _: 0) == 0
     working.working_since = 40
-    assert in_hand.still_s(now=100, pulse=0) == 60
-    assert in_hand.still_s(now=100, pulse=90) == 10
+    assert in_hand.still_s(now=100, last_beat=lambda _: 0) == 60
+    assert in_hand.still_s(now=100, last_beat=lambda _: 90) == 10
+
+
+def test_one_piece_that_moves_does_not_hide_another_that_stands_still() -> None:
+    in_hand: InHand[int] = InHand(Bounds(10, 10))
+    moving, hanging = piece(), piece()
+    in_hand.pieces = [moving, hanging]
+    moving.working_since, moving.thread = 10, 1
+    hanging.working_since, hanging.thread = 40, 2
+    assert in_hand.still_s(now=100, last_beat={1: 99.0, 2: 40.0}.__getitem__) == 60

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from worker.core.breaker import Breaker, BreakerLimits
 from worker.guard import Guard, Pulse
@@ -39,10 +40,25 @@ def test_batches_of_several_threads_are_all_counted() -> None:
     assert len(watched.reasons) == 1
 
 
-def test_a_pulse_remembers_its_last_beat() -> None:
-    moments = iter([5.0, 6.0])
+def test_a_beat_counts_for_the_batch_of_its_thread_only() -> None:
+    moments = iter([1.0, 2.0, 5.0])
     pulse = Pulse(lambda: next(moments))
-    assert pulse.last_beat() == 0
+    mine = pulse.begin()
+    others: list[int] = []
+    in_thread(lambda: others.append(pulse.begin()))
     pulse.beat()
-    pulse.beat()
-    assert pulse.last_beat() == 6
+    assert (pulse.last_beat(mine), pulse.last_beat(others[0])) == (5, 2)
+
+
+def test_a_beat_of_a_jobs_own_thread_counts_for_all() -> None:
+    moments = iter([1.0, 7.0])
+    pulse = Pulse(lambda: next(moments))
+    mine = pulse.begin()
+    in_thread(pulse.beat)
+    assert (pulse.last_beat(mine), pulse.last_beat(mine + 1)) == (7, 7)
+
+
+def in_thread(act: Callable[[], object]) -> None:
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -77,11 +78,11 @@ def running(
     handle: Handle,
     *,
     rules: PullRules = RULES,
-    now: Callable[[], float] | None = None,
+    now: Callable[[], float] = time.monotonic,
 ) -> Iterator[PullWorker]:
     """Run a pull worker until the block ends, and until it has drained."""
     stop = threading.Event()
-    worker = PullWorker(subscription, handle, rules, stop, **({"now": now} if now else {}))
+    worker = PullWorker(subscription, handle, rules, stop, now=now)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
