@@ -4,7 +4,7 @@ locals {
   ack_deadline_s = 30
   max_attempts   = 10
   min_backoff    = "1s"
-  max_backoff    = "60s"
+  max_backoff    = "600s"
   retention      = "604800s"
 
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"

@@ -13,9 +13,12 @@ ACK_DEADLINE_S = 30
 """How long a killed worker's messages stay away; a live worker extends its leases while it works."""
 
 MIN_BACKOFF_S = 1
-MAX_BACKOFF_S = 60
+MAX_BACKOFF_S = 600
+"""The longest there is (https://cloud.google.com/pubsub/docs/handling-failures#exponential_backoff)."""
+
 MAX_ATTEMPTS = 10
-"""With the backoff above, four minutes of failing storage pass before a message is dead-lettered."""
+"""With the backoff above, more than eight minutes pass before a message that is always given back is dead-lettered. The
+worker keeps its messages while storage does not answer; this is for what it cannot keep, and for who pushes."""
 
 
 class NotProvisioned(Exception):  # noqa: N818 - reads as the fact it is

@@ -12,7 +12,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ SUSPECT_FROM = 4
 (https://cloud.google.com/pubsub/docs/dead-letter-topics)."""
 
 COMMAND = (sys.executable, "-m", "worker.isolated")
+
+_LOOK_EVERY_S = 0.5
 
 Handle = Callable[[Sequence[Envelope]], set[int]]
 
@@ -54,7 +57,8 @@ class Isolation:
     """Handles messages in a child process; None when that died. Raises NotStarted."""
     tally: Callable[[int, int], None]
     moved: Callable[[], object]
-    """Told before each child process: isolating one message among a thousand takes twenty of them."""
+    """Told before each child process, for isolating one message among a thousand takes twenty of them, and while a
+    batch waits for its turn."""
     stopping: Callable[[], bool]
     _one: threading.Lock = field(default_factory=threading.Lock)
     """Each process loads the models: several at once could take more memory than there is."""
@@ -66,12 +70,22 @@ class Isolation:
             return self.handle_here(batch)
         _log.warning("%d messages were delivered %d times or more; they are isolated", len(suspects), SUSPECT_FROM)
         # First, so that they are stored before one of the others can end this process.
-        with self._one:
+        with self._turn():
             isolated = self._isolated([batch[position] for position in suspects])
         chosen = set(suspects)
         others = [position for position in range(len(batch)) if position not in chosen]
         here = self.handle_here([batch[position] for position in others]) if others else set()
         return {suspects[index] for index in isolated} | {others[index] for index in here}
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for the one before to be done, which the watchdog sees hang; waiting for it is not hanging."""
+        while not self._one.acquire(timeout=_LOOK_EVERY_S):
+            self.moved()
+        try:
+            yield
+        finally:
+            self._one.release()
 
     def _isolated(self, batch: Sequence[Envelope]) -> set[int]:
         if self.stopping():

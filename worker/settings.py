@@ -140,6 +140,12 @@ class Settings:
         "The worker gives up when a batch takes longer, or a CSV job makes no storage call for longer.",
         _number(1, 86_400),
     )
+    outage_s: float = _setting(
+        "REVIEWMILL_OUTAGE_S",
+        600.0,
+        "How long work is kept while storage does not answer; then its messages are given back.",
+        _number(0, 86_400),
+    )
     chunk_rows: int = _setting(
         "REVIEWMILL_CHUNK_ROWS",
         20_000,

@@ -29,9 +29,10 @@ from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.log import configure_logging
 from worker.models import ModelStore
+from worker.patience import Patience
 from worker.settings import Settings, load_settings
 from worker.subscriber import PullRules, PullWorker
-from worker.wiring_dispatch import build_dispatcher, open_places, scoring_threads
+from worker.wiring_dispatch import build_dispatcher, open_places, patient_places, scoring_threads
 
 if TYPE_CHECKING:
     from cloud.push_tokens import PushVerifier
@@ -111,10 +112,11 @@ def build_worker(
     # One for each: a job that moves must not hide a batch of reviews that hangs.
     of_reviews, of_uploads = Pulse(time.monotonic), Pulse(time.monotonic)
 
-    def dispatcher(pulse: Pulse) -> Dispatcher:
-        return build_dispatcher(
+    def handler(pulse: Pulse) -> Callable[[Sequence[Envelope]], set[int]]:
+        patience = Patience(stop, hold_s=settings.outage_s, moved=pulse.beat)
+        dispatcher = build_dispatcher(
             settings,
-            places,
+            patient_places(places, patience),
             kernel,
             announce,
             stopping=stop.is_set,
@@ -123,8 +125,14 @@ def build_worker(
             publish_ranges=RangePublisher(ranges),
         )
 
+        def handle(batch: Sequence[Envelope]) -> set[int]:
+            patience.renew()
+            return dispatcher.handle(batch)
+
+        return handle
+
     isolation = Isolation(
-        dispatcher(of_reviews).handle,
+        handler(of_reviews),
         partial(run_child, command=isolated, timeout_s=min(_ISOLATED_S, settings.watchdog_s / 2)),
         tally=guard.tally,
         moved=of_reviews.beat,
@@ -138,7 +146,7 @@ def build_worker(
             pull_workers=(
                 # Either subscription may bring a job's notification: see `Dispatcher`.
                 PullWorker(reviews, isolation.handle, _many_at_once(settings), stop, pulse=of_reviews),
-                PullWorker(uploads, dispatcher(of_uploads).handle, _one_by_one(settings), stop, pulse=of_uploads),
+                PullWorker(uploads, handler(of_uploads), _one_by_one(settings), stop, pulse=of_uploads),
             ),
             guard=guard,
         )

@@ -19,6 +19,8 @@ from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.csv_range_job import run_range
 from worker.dispatch import Dispatcher
 from worker.models import ModelStore
+from worker.patience import Patience
+from worker.patient_objects import PatientObjects
 from worker.process import process
 from worker.results import ResultsStore
 from worker.settings import Settings
@@ -29,6 +31,15 @@ def open_places(settings: Settings, models: ModelStore, opener: connect.Opener =
     results = opener.open_objects(settings.results, timeout_s=settings.storage_timeout_s)
     uploads = opener.open_objects(settings.uploads, timeout_s=settings.storage_timeout_s)
     return JobPlaces(uploads=uploads, results=results, models=models)
+
+
+def patient_places(places: JobPlaces, patience: Patience) -> JobPlaces:
+    """Return the same buckets for a worker that waits for storage. The models' is not: the last good model goes on."""
+    return JobPlaces(
+        uploads=PatientObjects(places.uploads, patience),
+        results=PatientObjects(places.results, patience),
+        models=places.models,
+    )
 
 
 def scoring_threads(settings: Settings) -> int:

@@ -180,6 +180,8 @@ class Run:
             "REVIEWMILL_MODEL_CHECK_S": "0",
             "REVIEWMILL_THREADS": "1",
             "REVIEWMILL_STORAGE_TIMEOUT_S": "0.5" if self._refused else "8",
+            # What is refused is to be given back, and not kept.
+            "REVIEWMILL_OUTAGE_S": "0" if self._refused else "600",
             "REVIEWMILL_WATCHDOG_S": "1" if self._hang else "300",
         }
 

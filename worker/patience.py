@@ -1,0 +1,96 @@
+"""Shell: what a worker does with work in hand while storage does not answer: it keeps it, and waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from typing import TypeVar
+
+from cloud.objects import TransientError
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+_LONGEST_PAUSE_S = 30.0
+_BEAT_S = 0.5
+
+
+class _Mine(threading.local):
+    """What one thread has met."""
+
+    refused_since: float | None = None
+
+
+class Patience:
+    """Holds the work of a pull worker while storage does not answer, for `hold_s` at most. Safe to use from any thread.
+
+    This is no second layer of retries. An adapter repeats a call within its deadline and then says that storage does
+    not answer; what comes after that is a question of scheduling: whether this worker gives its messages back, keeps
+    them, or pulls others. Given back, they come again to the same storage, and each time costs them one of their
+    attempts, until they are dead letters. So they are kept, with their leases, as long as the outage is one of minutes:
+    not to begin the work anew is the same decision as not to pull. It is bounded, for this worker's way to storage
+    may be what is broken, and another worker's not.
+
+    `moved` is told while it waits, so that no watchdog takes waiting for hanging; during the calls themselves it is
+    not, so that one that hangs is seen. A stop ends the waiting at once.
+    """
+
+    def __init__(
+        self,
+        stop: threading.Event,
+        *,
+        hold_s: float,
+        moved: Callable[[], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stop = stop
+        self._hold_s = hold_s
+        self._moved = moved
+        self._now = now
+        self._mine = _Mine()
+
+    def renew(self) -> None:
+        """Note that this thread begins new work, which has all of the time before it."""
+        self._mine.refused_since = None
+
+    def hold(self, call: Callable[[], T]) -> T:
+        """Return what `call` returns, once storage answers; it must be safe to make it again.
+
+        Blocks. Raises what `call` raises: TransientError only after a stop, or when everything that this thread asked
+        for was refused for `hold_s`.
+        """
+        for pause_s in _pauses():
+            try:
+                result = call()
+            except TransientError as error:
+                if not self._may_wait():
+                    raise
+                _log.warning("storage does not answer; the work is kept and tried again in %.0f s: %s", pause_s, error)
+            except Exception:
+                self.renew()  # an answer, too
+                raise
+            else:
+                self.renew()
+                return result
+            self._pause(pause_s)
+        raise AssertionError("the pauses have no end")
+
+    def _may_wait(self) -> bool:
+        if self._mine.refused_since is None:
+            self._mine.refused_since = self._now()
+        return not self._stop.is_set() and self._now() - self._mine.refused_since < self._hold_s
+
+    def _pause(self, seconds: float) -> None:
+        ends = self._now() + seconds
+        while not self._stop.is_set() and (left_s := ends - self._now()) > 0:
+            self._moved()
+            self._stop.wait(min(left_s, _BEAT_S))
+
+
+def _pauses() -> Iterator[float]:
+    return chain(_PAUSES_S, repeat(_LONGEST_PAUSE_S))
