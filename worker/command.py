@@ -143,14 +143,14 @@ def _pull(pull: PullWorker, stop: threading.Event, guard: Guard) -> None:
 
 
 def _look_after(pull_workers: Iterable[PullWorker], guard: Guard, watchdog_s: float) -> None:
-    """Give up when work in hand does not move (the watchdog), so that the platform starts a fresh process."""
+    """Give up when something that must move does not (the watchdog), so that the platform starts a fresh process."""
     for pull in pull_workers:
-        still_s = pull.still_s()
-        if still_s > watchdog_s:
-            guard.give_up(
-                f"work from {pull.name} has not moved for {still_s:.0f} s (REVIEWMILL_WATCHDOG_S={watchdog_s:g}); "
-                "its messages are given back"
-            )
+        for what, still_s in pull.still().items():
+            if still_s > watchdog_s:
+                guard.give_up(
+                    f"{what} has not moved for {still_s:.0f} s (REVIEWMILL_WATCHDOG_S={watchdog_s:g}); "
+                    "what was not done is delivered again"
+                )
 
 
 def _drain(threads: list[threading.Thread]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
@@ -58,6 +59,8 @@ class Pulse:
         self._now = now
         self._of_batches: dict[int, float] = {}
         self._of_jobs = 0.0
+        self.latest = 0.0
+        """When anything of it did, in monotonic seconds; 0 for never. That a batch began does not count."""
 
     def begin(self) -> int:
         """Note that this thread begins a batch; return the thread's number, for `last_beat`."""
@@ -67,12 +70,54 @@ class Pulse:
 
     def beat(self) -> None:
         """Note that the work moves."""
-        thread = threading.get_ident()
+        thread, self.latest = threading.get_ident(), self._now()
         if thread in self._of_batches:
-            self._of_batches[thread] = self._now()
+            self._of_batches[thread] = self.latest
         else:
-            self._of_jobs = self._now()
+            self._of_jobs = self.latest
 
     def last_beat(self, thread: int) -> float:
         """Return when the batch of a thread last moved, in monotonic seconds; 0 for never."""
         return max(self._of_batches.get(thread, 0.0), self._of_jobs)
+
+
+class Round:
+    """By when a loop must have come round, by the deadlines of the calls in it. Safe to use from any thread."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._due = math.inf
+
+    def due_in(self, seconds: float) -> None:
+        """Note that what the loop does next takes so long at most."""
+        self._due = self._now() + seconds
+
+    def done(self) -> None:
+        """Note that the loop has ended."""
+        self._due = math.inf
+
+    def late_s(self) -> float:
+        """Return for how many seconds it should have come round; 0 while it is in time."""
+        return max(0.0, self._now() - self._due)
+
+
+class Backlog:
+    """Whether a backlog shrinks. Safe to use from any thread."""
+
+    def __init__(self, now: Callable[[], float], pulse: Pulse) -> None:
+        self._now = now
+        self._pulse = pulse
+        self._since: float | None = None
+
+    def moved(self) -> None:
+        """Note that a message was done, or that none waits."""
+        self._since = None
+
+    def given_back(self) -> None:
+        """Note that of a whole batch no message was done."""
+        self._since = self._now() if self._since is None else self._since
+
+    def still_s(self) -> float:
+        """Return for how long all that was pulled was given back, with more waiting and no work that shows it moves."""
+        since = self._since
+        return 0.0 if since is None else self._now() - max(since, self._pulse.latest)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from cloud.objects import CloudSetupError, TransientError
 from cloud.queue import Received, Subscription
 from worker.core.in_hand import Bounds, InHand, Piece
-from worker.guard import Pulse
+from worker.guard import Pulse, Round
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +19,9 @@ LEASE_S = 60
 killed worker's messages are soon another's."""
 
 _LOOK_EVERY_S = 0.5
+
+_EXTENDING_S = 20.0
+"""How long extending may take: two requests, which a full buffer needs, each with the adapter's deadline of 8 s."""
 
 
 class Leases:
@@ -40,6 +43,8 @@ class Leases:
         self._now = now
         self._pulse = pulse
         self._failed = failed
+        self.round = Round(now)
+        """Of the loop that extends."""
 
     def wait_for_room(self, *, timeout_s: float) -> bool:
         """Wait until another batch may be pulled; False when there is no room in time."""
@@ -97,10 +102,15 @@ class Leases:
 
         def keep() -> None:
             try:
-                while not ended.wait(_LOOK_EVERY_S):
+                while not ended.is_set():
+                    self.round.due_in(_EXTENDING_S)
                     self._extend_due()
+                    self.round.due_in(_LOOK_EVERY_S)
+                    ended.wait(_LOOK_EVERY_S)
             except BaseException as error:  # noqa: BLE001 - the thread's outermost frame
                 self._failed(error)
+            finally:
+                self.round.done()
 
         thread = threading.Thread(target=keep, name="leases", daemon=True)
         thread.start()

@@ -137,7 +137,8 @@ class Settings:
     watchdog_s: float = _setting(
         "REVIEWMILL_WATCHDOG_S",
         300.0,
-        "The worker gives up when a batch takes longer, or a CSV job makes no storage call for longer.",
+        "The worker gives up when a batch takes longer, a CSV job makes no storage call for longer, a call to Pub/Sub "
+        "hangs for longer, or all of a backlog is given back for longer.",
         _number(1, 86_400),
     )
     outage_s: float = _setting(

@@ -14,7 +14,7 @@ from cloud.queue import Received, Subscription
 from worker.core.batch import Batch, BatchLimits
 from worker.core.envelope import Envelope, normal_time
 from worker.core.in_hand import Bounds, Piece, leased
-from worker.guard import Pulse
+from worker.guard import Backlog, Pulse, Round
 from worker.leases import Leases
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class PullWorker:
         self._stop = stop
         self._now = now
         pulse = pulse or Pulse(now)
+        self._round = Round(now)
+        self._backlog = Backlog(now, pulse)
         self._leases = Leases(subscription, rules.in_hand, now=now, pulse=pulse, failed=self._fail)
         self._waiting: queue.SimpleQueue[Piece[Received] | None] = queue.SimpleQueue()
         self._faults: list[BaseException] = []
@@ -75,9 +77,18 @@ class PullWorker:
         """The subscription's name."""
         return self._subscription.name
 
-    def still_s(self) -> float:
-        """Return for how many seconds some batch has been worked on without moving; 0 while nothing is."""
-        return self._leases.still_s()
+    def still(self) -> dict[str, float]:
+        """Return for how many seconds each thing that must move has not, by what it is; 0 for what does.
+
+        Those are a batch that is worked on, the loops that pull and that extend leases, and the backlog, when all of it
+        is given back. Each call in a loop has a deadline, so that a loop is late only where a call hangs.
+        """
+        return {
+            f"work from {self.name}": self._leases.still_s(),
+            f"pulling from {self.name}": self._round.late_s(),
+            f"extending leases of {self.name}": self._leases.round.late_s(),
+            f"the backlog of {self.name}": self._backlog.still_s(),
+        }
 
     def run(self) -> None:
         """Pull, handle and acknowledge until stopped; what was pulled by then is finished or given back.
@@ -96,6 +107,7 @@ class PullWorker:
             try:
                 self._pull_until_stopped()
             finally:
+                self._round.done()
                 for _ in threads:
                     self._waiting.put(None)
                 self._drain()
@@ -105,6 +117,7 @@ class PullWorker:
     def _pull_until_stopped(self) -> None:
         failures = 0
         while not self._stop.is_set():
+            self._round.due_in(_LOOK_EVERY_S)
             if not self._leases.wait_for_room(timeout_s=_LOOK_EVERY_S):
                 continue
             try:
@@ -114,6 +127,7 @@ class PullWorker:
                 pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
                 _log.warning("%s: %s; pulling again in %.1f s", self.name, error, pause)
+                self._round.due_in(pause)
                 self._stop.wait(pause)
                 continue
             self._take_up(pieces)
@@ -127,12 +141,15 @@ class PullWorker:
         pulled_at = self._now()
         wait_s = _IDLE_PULL_S
         while not batch.full(now=self._now()) and not (batch.items and self._stop.is_set()):
+            self._round.due_in(wait_s)
             try:
                 received = self._subscription.pull(batch.room, timeout_s=wait_s)
             except TransientError:
                 if not batch.items:
                     raise
                 break
+            if not received:
+                self._backlog.moved()
             batch.add(((item, len(item.data)) for item in received), now=self._now())
             if not batch.items:
                 return []
@@ -173,6 +190,10 @@ class PullWorker:
             for item in piece.items
         ]
         done = self._handle(envelopes)
+        if done:
+            self._backlog.moved()
+        else:
+            self._backlog.given_back()
         # Acknowledged first: giving back may fail without loss, for a lease that ends gives back by itself.
         self._acknowledge([piece.ack_ids[position] for position in sorted(done)])
         self._give_back([ack_id for position, ack_id in enumerate(piece.ack_ids) if position not in done])

@@ -50,7 +50,7 @@ FAILPOINTS: Mapping[str, Place] = {
     "scorer-read-after": Place("models", "get", "after", r"/scorer\.npz", watched=False),
     "alias-checked-before": Place("models", "info", "before", r"/current\.json"),
     # A batch of reviews.
-    "reviews-pulled-after": Place("reviews", "pull", "after", watched=False),
+    "reviews-pulled-after": Place("reviews", "pull", "after"),
     "predictions-written-before": Place("results", "put", "before", "^reviews/"),
     "predictions-written-after": Place("results", "put", "after", "^reviews/"),
     "rejections-written-after": Place("results", "put", "after", "^rejections/"),
@@ -59,8 +59,8 @@ FAILPOINTS: Mapping[str, Place] = {
     "reviews-acknowledged-after": Place("reviews", "acknowledge", "after"),
     "reviews-given-back-before": Place("reviews", "give_back", "before", weather="refused"),
     # A CSV job.
-    "lease-extended-before": Place("notifications", "extend", "before", weather="slow", watched=False),
-    "lease-extended-after": Place("notifications", "extend", "after", weather="slow", watched=False),
+    "lease-extended-before": Place("notifications", "extend", "before", weather="slow"),
+    "lease-extended-after": Place("notifications", "extend", "after", weather="slow"),
     "spec-written-after": Place("results", "put", "after", r"/spec\.json"),
     "file-read-before": Place("uploads", "stream", "before"),
     "part-predictions-written-before": Place("results", "put", "before", _PART + "csv"),

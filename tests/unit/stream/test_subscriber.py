@@ -319,12 +319,72 @@ def test_a_stop_gives_back_what_hangs() -> None:
 
     with running(queue, handle, rules=PullRules(RULES.batch, RULES.in_hand, threads=2, finish_s=0.2)) as worker:
         assert begun.wait(PATIENCE_S)
-        wait_until(lambda: worker.still_s() > 0)
+        wait_until(lambda: worker.still()["work from reviews"] > 0)
     assert worker.abandoned
     assert len(queue.given_back) == 5
     assert queue.acknowledged == []
     held.set()
     assert ended.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [("pull", "pulling from reviews"), ("extend", "extending leases of reviews")],
+)
+def test_a_loop_whose_call_hangs_is_seen(method: str, what: str) -> None:
+    let_go = threading.Event()
+
+    class Hanging(Queue):
+        def __getattribute__(self, name: str) -> object:
+            if name == method:
+                return lambda *_, **__: (let_go.wait(PATIENCE_S), [])[1]
+            return super().__getattribute__(name)
+
+    clock = Clock()
+    held = threading.Event()
+
+    def handle(batch: Sequence[Envelope]) -> set[int]:
+        clock.moment += 5
+        assert held.wait(PATIENCE_S)
+        return everything(batch)
+
+    queue = Hanging()
+    queue.publish(1)
+    with running(queue, handle, now=clock) as worker:
+        for _ in range(3):  # whatever the call was given, it is over by then
+            threading.Event().wait(0.6)
+            clock.moment += 30
+        try:
+            wait_until(lambda: worker.still()[what] > 20)
+        finally:
+            held.set()
+            let_go.set()
+
+
+def test_an_idle_worker_stands_still_in_nothing() -> None:
+    with running(Queue(), everything) as worker:
+        for _ in range(20):
+            threading.Event().wait(0.1)
+            assert max(worker.still().values()) < 1, worker.still()
+
+
+def test_a_backlog_of_which_everything_is_given_back_is_seen() -> None:
+    clock = Clock()
+    queue = Queue()
+    queue.publish(1_000)
+    rounds, mended = threading.Semaphore(0), threading.Event()
+
+    def handle(batch: Sequence[Envelope]) -> set[int]:
+        clock.moment += 1
+        rounds.release()
+        return everything(batch) if mended.is_set() else set()
+
+    with running(queue, handle, now=clock) as worker:
+        for _ in range(40):
+            assert rounds.acquire(timeout=PATIENCE_S)
+        assert worker.still()["the backlog of reviews"] > 20
+        mended.set()
+        wait_until(lambda: worker.still()["the backlog of reviews"] == 0)
 
 
 @pytest.mark.parametrize("error", [CloudSetupError("a permission is missing"), ValueError("a bug")], ids=repr)
