@@ -38,7 +38,7 @@ _PUBSUB: tuple[tuple[Kind, str | None, int], ...] = (
     ("reorder", None, 3),
 )
 OUTAGE_S = 12.0
-"""Longer than the deadline of one write with its retries (8 s): batches are given back."""
+"""Longer than the deadline of one write with its retries (8 s): batches are kept until it is over."""
 
 _PUBSUB_OUTAGE_S = 4.0
 """Shorter: what is to be given back must reach Pub/Sub."""
