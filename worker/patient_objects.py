@@ -71,9 +71,9 @@ class PatientObjects:
         """Join objects; see the port."""
         return self._patience.hold(lambda: self._objects.compose(sources, target, content_type=content_type))
 
-    def delete(self, name: str, *, if_generation: int | None = None) -> None:
+    def delete(self, name: str, *, if_generation: int | None = None) -> bool:
         """Remove an object; see the port."""
-        self._patience.hold(lambda: self._objects.delete(name, if_generation=if_generation))
+        return self._patience.hold(lambda: self._objects.delete(name, if_generation=if_generation))
 
     def close(self) -> None:
         """Release connections; see the port."""
