@@ -64,7 +64,9 @@ class CompiledModel:
         worth = len(texts) // _RUN_TEXTS
         if worth < threads:
             worth = max(worth, sum(map(len, texts)) // _RUN_CHARACTERS)
-        return _in_runs(lambda first, last: self._score_run(texts[first:last]), len(texts), threads, worth=worth)
+        return _in_runs(
+            lambda first, last: self._finish(self._paths.raw(texts, first, last)), len(texts), threads, worth=worth
+        )
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -93,9 +95,6 @@ class CompiledModel:
             return self._finish([raw for one in slices[first:last] for raw in self._paths.raw_located(locate(*one))])
 
         return _in_runs(score_run, len(slices), threads, worth=len(slices))
-
-    def _score_run(self, texts: Sequence[str]) -> Scores:
-        return self._finish(self._paths.raw(texts))
 
     def _finish(self, parts: list[NDArray[Any]]) -> Scores:
         """Return the scores of consecutive blocks from what the classifier saw in them."""

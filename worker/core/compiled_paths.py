@@ -60,29 +60,30 @@ class Paths:
         reason = self._reason if self._supply is None else self._supply.reason()
         return {"path": "python", "path_reason": reason}
 
-    def raw(self, texts: Sequence[str]) -> list[NDArray[Any]]:
-        """Return what the classifier sees in each block of the texts, shapes (texts, raw_width)."""
-        return [
-            self._plain(part) if isinstance(part, list) else self._run(part) for part in self._parts(texts, small=False)
-        ]
+    def raw(self, texts: Sequence[str], first: int, last: int) -> list[NDArray[Any]]:
+        """Return what the classifier sees in each block of texts first to last, shapes (texts, raw_width)."""
+        parts = self._parts(texts, first, last, small=False)
+        return [self._plain(part) if isinstance(part, list) else self._run(part) for part in parts]
 
     def raw_located(self, block: Block) -> list[NDArray[Any]]:
         """Return as `raw` for a block of UTF-8."""
         if self.engine() is None or block.longest > at.MAX_TEXT_BYTES:
-            return self.raw(kernel_texts.decode(block))
+            return self.raw(kernel_texts.decode(block), 0, len(block))
         return [self._run(block)]
 
     def features(self, texts: Sequence[str]) -> list[Features]:
         """Return the features of each block of the texts."""
-        return [self._features(part) for part in self._parts(texts, small=True)]
+        return [self._features(part) for part in self._parts(texts, 0, len(texts), small=True)]
 
-    def _parts(self, texts: Sequence[str], *, small: bool) -> Iterator[Block | list[str]]:
-        """Cut texts into blocks for the kernel, and lists where it is not there or a text is too long for it.
+    def _parts(self, texts: Sequence[str], first: int, last: int, *, small: bool) -> Iterator[Block | list[str]]:
+        """Cut texts first to last into blocks for the kernel, and lists where it is not there or a text is too long.
 
-        Each chunk takes the path that there is when its turn comes. Small blocks bound what is made of one.
+        Each chunk takes the path that there is when its turn comes. Small blocks bound what is made of one. Texts are
+        taken a chunk at a time and not a run: to count a reference to a string is to fetch it, once too early.
         """
-        for start in range(0, len(texts), kernel_texts.CHUNK_TEXTS):
-            chunk = list(texts[start : start + kernel_texts.CHUNK_TEXTS])
+        for start in range(first, last, kernel_texts.CHUNK_TEXTS):
+            some = texts[start : min(start + kernel_texts.CHUNK_TEXTS, last)]
+            chunk = some if isinstance(some, list) else list(some)
             engine = self.engine()
             if engine is None:
                 yield chunk
@@ -91,9 +92,9 @@ class Paths:
             if located.longest <= at.MAX_TEXT_BYTES and not small:
                 yield located
                 continue
-            for first, last in located.cut():
-                block = located.part(first, last)
-                yield block if block.longest <= at.MAX_TEXT_BYTES else chunk[first:last]
+            for begin, end in located.cut():
+                block = located.part(begin, end)
+                yield block if block.longest <= at.MAX_TEXT_BYTES else chunk[begin:end]
 
     def _run(self, block: Block) -> NDArray[Any]:
         engine = self.engine()
