@@ -77,17 +77,13 @@ resource "google_pubsub_subscription" "uploads_worker" {
   }
 }
 
-# A topic without a subscription loses what reaches it: these two only keep.
+# A topic without a subscription loses what reaches it: these two only keep. Without a retry policy, what a command looked
+# at and gave back is there at once for the next one, which would else report that nothing is kept.
 resource "google_pubsub_subscription" "dead_letters_kept" {
   name                       = "dead-letters-kept"
   topic                      = google_pubsub_topic.dead_letters.id
   ack_deadline_seconds       = local.ack_deadline_s
   message_retention_duration = local.retention
-
-  retry_policy {
-    minimum_backoff = local.min_backoff
-    maximum_backoff = local.max_backoff
-  }
 
   expiration_policy {
     ttl = ""
@@ -99,11 +95,6 @@ resource "google_pubsub_subscription" "completions_kept" {
   topic                      = google_pubsub_topic.completions.id
   ack_deadline_seconds       = local.ack_deadline_s
   message_retention_duration = local.retention
-
-  retry_policy {
-    minimum_backoff = local.min_backoff
-    maximum_backoff = local.max_backoff
-  }
 
   expiration_policy {
     ttl = ""

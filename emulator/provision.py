@@ -128,20 +128,22 @@ def _subscribe(subscriber: SubscriberClient, project: str, wanted: SubscriptionP
 
 
 def _subscription(project: str, wanted: SubscriptionPlan) -> types.Subscription:
-    policy = None
+    policy = retry = None
     if wanted.dead_letter_topic:
         policy = types.DeadLetterPolicy(
             dead_letter_topic=f"projects/{project}/topics/{wanted.dead_letter_topic}",
             max_delivery_attempts=wanted.max_attempts,
         )
+    if wanted.backs_off:
+        retry = types.RetryPolicy(
+            minimum_backoff=timedelta(seconds=wanted.min_backoff_s),
+            maximum_backoff=timedelta(seconds=wanted.max_backoff_s),
+        )
     return types.Subscription(
         name=f"projects/{project}/subscriptions/{wanted.name}",
         topic=f"projects/{project}/topics/{wanted.topic}",
         ack_deadline_seconds=wanted.ack_deadline_s,
-        retry_policy=types.RetryPolicy(
-            minimum_backoff=timedelta(seconds=wanted.min_backoff_s),
-            maximum_backoff=timedelta(seconds=wanted.max_backoff_s),
-        ),
+        retry_policy=retry,
         dead_letter_policy=policy,
     )
 

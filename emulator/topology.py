@@ -27,7 +27,7 @@ class NotProvisioned(Exception):  # noqa: N818 - reads as the fact it is
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """One pull subscription; the retry policy is exponential backoff between the two bounds."""
+    """One pull subscription."""
 
     name: str
     topic: str
@@ -37,6 +37,15 @@ class SubscriptionPlan:
     min_backoff_s: int = MIN_BACKOFF_S
     max_backoff_s: int = MAX_BACKOFF_S
     max_attempts: int = MAX_ATTEMPTS
+
+    @property
+    def backs_off(self) -> bool:
+        """Whether what is given back waits between the two bounds, exponentially, before it is delivered again.
+
+        Only where giving back means failure. A command that looks at what is kept gives it back when it is done: the
+        next one must find it at once, or it would report an empty subscription.
+        """
+        return self.dead_letter_topic is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,16 @@ def test_what_the_worker_pulls_is_dead_lettered_and_what_only_keeps_is_not() -> 
     }
 
 
+def test_what_is_given_back_waits_only_where_that_means_failure() -> None:
+    by_name = {each.name: each.backs_off for each in plan(Settings()).subscriptions}
+    assert by_name == {
+        "reviews-worker": True,
+        "uploads-worker": True,
+        "dead-letters-kept": False,
+        "completions-kept": False,
+    }
+
+
 def test_dead_letter_topic_comes_before_the_subscriptions_that_name_it() -> None:
     topology = plan(Settings())
     named = {each.dead_letter_topic for each in topology.subscriptions if each.dead_letter_topic}
