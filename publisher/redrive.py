@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         [f"{PROG} --dry-run", f"{PROG} --max 10"],
     )
     parser.add_argument("--dry-run", action="store_true", help="show what is there, and change nothing")
-    parser.add_argument("--max", metavar="N", type=at_least_one, help="handle at most so many letters (default: all)")
+    parser.add_argument("--max", metavar="N", type=at_least_one, help="redrive at most so many letters (default: all)")
     parser.add_argument(
         "--max-redrives",
         metavar="N",
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         type=positive,
         default=5.0,
-        help="done when no letter came for this long (default: 5)",
+        help="done when no new letter came for this long (default: 5)",
     )
     return parser
 
@@ -74,7 +74,11 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         tally = redrive.run()
     finally:
         letters.close()
-    return _report(tally, redrive.unacknowledged, options)
+    status = _report(tally, redrive.unacknowledged, options)
+    if redrive.out_of_time:
+        say(f"Not all of them: a run ends after {rules.pass_s / 60:.0f} minutes. Run the command again for the rest.")
+        return NOT_DONE
+    return status
 
 
 def _sources(settings: Settings) -> dict[str, partial[Topic]]:
@@ -106,6 +110,8 @@ def _report(tally: Tally, unacknowledged: int, options: argparse.Namespace) -> i
     stay = tally.read - tally.count("redriven") - tally.count("would be redriven")
     verb = "would be redriven" if options.dry_run else "redriven"
     print(f"read {tally.read:,} = {verb} {tally.read - stay:,} + left {stay:,}", flush=True)
+    if not tally.read:
+        say("No letter came. Those that another run holds, or held when it was killed, come again within ten minutes.")
     if tally.count("refused"):
         say(f"Refused: redriven {options.max_redrives} times already. Mend the cause, then raise --max-redrives.")
     if tally.count("unknown source"):

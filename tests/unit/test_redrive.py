@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -10,7 +11,7 @@ from cloud.faults import Fault, Faults
 from cloud.faulty_queue import FaultySubscription, FaultyTopic
 from cloud.memory_queue import MemorySubscription, MemoryTopic
 from cloud.objects import CloudSetupError
-from cloud.queue import Received, Topic
+from cloud.queue import Received, Subscription, Topic
 from publisher.redrive_letters import read_letter
 from publisher.redrive_run import Redrive, Rules, Tally, Verdict
 from schemas.codec import encode
@@ -42,9 +43,11 @@ class World:
             self.dead.publish(json.dumps({"text": "fine", "id": one}).encode(), SOURCE | attributes)
 
     def redrive(self, *, dry_run: bool = False, max_letters: int | None = None, max_redrives: int = 3) -> Tally:
-        topics = {"reviews-worker": lambda: FaultyTopic(self.reviews, self.faults)}
         rules = Rules("project", dry_run, max_letters, max_redrives, wait_s=0.05, accept_s=5)
-        return Redrive(FaultySubscription(self.kept, self.faults), topics, rules).run()
+        return self.run(FaultySubscription(self.kept, self.faults), rules).run()
+
+    def run(self, letters: Subscription, rules: Rules) -> Redrive:
+        return Redrive(letters, {"reviews-worker": lambda: FaultyTopic(self.reviews, self.faults)}, rules)
 
     def returned(self) -> list[Received]:
         return self.back.pull(1_000, timeout_s=0.01)
@@ -92,6 +95,59 @@ def test_at_most_as_many_are_handled_as_allowed() -> None:
     world.die(*(f"k{number}" for number in range(7)))
     assert counts(world.redrive(max_letters=3)) == {"redriven": 3}
     assert world.kept.unacknowledged() == 4
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_letters_that_stay_do_not_take_the_place_of_those_that_can_go(dry_run: bool) -> None:
+    world = World()
+    world.die(*(f"bad{number}" for number in range(4)), redriven="3")
+    world.die("a", "b", "c")
+    verdict: Verdict = "would be redriven" if dry_run else "redriven"
+    assert counts(world.redrive(dry_run=dry_run, max_letters=2)) == {"refused": 4, verdict: 2}
+    assert world.kept.unacknowledged() == (7 if dry_run else 5)
+    assert counts(world.redrive(max_letters=9)) == {"refused": 4, "redriven": 3 if dry_run else 1}
+    assert world.ids() == ["a", "b", "c"]
+
+
+def test_a_letter_that_failed_makes_room_for_the_next() -> None:
+    world = World(Fault("publish", "before", first=1))
+    world.die("a", "b", "c")
+    assert counts(world.redrive(max_letters=2)) == {"failed": 1, "redriven": 2}
+    assert world.ids() == ["b", "c"]
+
+
+def test_letters_that_come_again_while_the_run_goes_on_are_counted_once() -> None:
+    world = World(Fault("pull", "duplicate", first=1, every=1))
+    world.die("poison", redriven="3")
+    world.die("a", "b")
+    assert counts(world.redrive()) == {"refused": 1, "redriven": 2}
+    assert (world.ids(), world.kept.unacknowledged()) == (["a", "b"], 1)
+
+
+def test_a_letter_whose_acknowledgement_failed_is_acknowledged_when_it_comes_again() -> None:
+    world = World(Fault("acknowledge", "before"), Fault("extend", "lost"))
+    world.kept = MemorySubscription("short", world.dead, ack_deadline_s=0.02)
+    world.die("a")
+    rules = Rules("project", dry_run=False, max_letters=None, max_redrives=3, wait_s=0.2)
+    redrive = world.run(FaultySubscription(world.kept, world.faults), rules)
+    assert counts(redrive.run()) == {"redriven": 1}
+    assert (world.ids(), world.kept.unacknowledged(), redrive.unacknowledged) == (["a"], 0, 0)
+
+
+class Refilled(MemorySubscription):
+    """Dead letters that never end."""
+
+    def pull(self, max_messages: int, *, timeout_s: float) -> list[Received]:
+        self.offer(f"more-{time.monotonic_ns()}", b'{"text": "fine"}', SOURCE | {"redriven": "3"}, DIED)
+        return super().pull(max_messages, timeout_s=timeout_s)
+
+
+def test_a_run_ends_after_its_time_and_says_so() -> None:
+    world = World()
+    rules = Rules("project", dry_run=False, max_letters=None, max_redrives=3, wait_s=5, pass_s=0.2)
+    redrive = world.run(Refilled("endless", world.dead), rules)
+    assert redrive.run().count("refused") > 1
+    assert redrive.out_of_time
 
 
 def test_what_was_redriven_often_is_refused_and_stays() -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1 import SubscriberClient
 
 from cloud.connect import open_subscription, open_topic
 from cloud.queue import Received, Subscription
 from emulator.official import OfficialPubSub, find_java, find_official
+from emulator.provision import provision
 from emulator.pubsub.server import EmbeddedPubSub
+from emulator.storage.server import EmbeddedStorage
+from emulator.topology import plan
 from publisher.redrive import main
+from worker.settings import load_settings
 
 PROJECT = "reviewmill-local"
 ATTEMPTS = 5
@@ -30,26 +36,33 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
         yield server.address
 
 
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    with EmbeddedStorage() as server:
+        yield server.url
+
+
 @pytest.fixture
-def reviews(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscription]:
-    """A subscription of review requests that dead-letters, and the settings that name it."""
+def reviews(address: str, storage: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscription]:
+    """A subscription that dead-letters, what the plan keeps its letters in, and settings that name them."""
     mark = uuid4().hex[:8]
     names = {
         "REVIEWMILL_REVIEWS_TOPIC": f"reviews-{mark}",
         "REVIEWMILL_REVIEWS_SUBSCRIPTION": f"worker-{mark}",
         "REVIEWMILL_DEAD_LETTER_TOPIC": f"dead-{mark}",
     }
-    for name, value in {**names, "PUBSUB_EMULATOR_HOST": address, "GOOGLE_CLOUD_PROJECT": PROJECT}.items():
+    servers = {"PUBSUB_EMULATOR_HOST": address, "STORAGE_EMULATOR_HOST": storage, "GOOGLE_CLOUD_PROJECT": PROJECT}
+    for name, value in {**names, **servers}.items():
         monkeypatch.setenv(name, value)
+    topology = plan(load_settings(os.environ))
+    keeping = tuple(one for one in topology.subscriptions if one.dead_letter_topic is None)
+    provision(replace(topology, subscriptions=keeping), os.environ, wait_s=30)
+    # By hand, to give up at once: with the plan's retry policy the attempts take a minute.
     topic, dead = (f"projects/{PROJECT}/topics/{kind}-{mark}" for kind in ("reviews", "dead"))
-    with PublisherClient() as publisher, SubscriberClient() as subscriber:
-        for name in (topic, dead):
-            publisher.create_topic(name=name)
-        subscriptions = f"projects/{PROJECT}/subscriptions"
-        subscriber.create_subscription(name=f"{subscriptions}/dead-{mark}-kept", topic=dead)
+    with SubscriberClient() as subscriber:
         policy = {"dead_letter_topic": dead, "max_delivery_attempts": ATTEMPTS}
-        request = {"name": f"{subscriptions}/worker-{mark}", "topic": topic, "dead_letter_policy": policy}
-        subscriber.create_subscription(request=request)
+        name = f"projects/{PROJECT}/subscriptions/worker-{mark}"
+        subscriber.create_subscription(request={"name": name, "topic": topic, "dead_letter_policy": policy})
     subscription = open_subscription(PROJECT, f"worker-{mark}")
     yield subscription
     subscription.close()
@@ -125,6 +138,34 @@ def test_a_message_without_a_stamp_keeps_the_time_of_its_first_publishing(review
     assert main(["--wait", "5"]) == 0
     (message,) = pull(reviews, 1)
     assert message.attributes["enqueued_at"][:19] == first.publish_time[:19]
+
+
+def test_looking_again_and_again_finds_the_same_letters(
+    reviews: Subscription, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish("a", "b", "c")
+    give_up(reviews, 3)
+    for _ in range(3):
+        assert main(["--dry-run", "--wait", "2"]) == 0
+        assert "read 3 = would be redriven 3 + left 0" in capsys.readouterr().out
+    assert main(["--wait", "2"]) == 0
+    assert "read 3 = redriven 3 + left 0" in capsys.readouterr().out
+
+
+def test_letters_that_are_refused_do_not_starve_the_others(
+    reviews: Subscription, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish("bad1", "bad2", "bad3", "bad4", redriven="3")
+    publish("a", "b", "c")
+    give_up(reviews, 7)
+    outcomes = []
+    for _ in range(3):
+        assert main(["--max", "2", "--wait", "3"]) in {0, 1}
+        outcomes.append(re.findall(r" redriven (\d) \+", capsys.readouterr().out)[0])
+    assert outcomes == ["2", "1", "0"]
+    assert sorted(json.loads(message.data)["id"] for message in pull(reviews, 3)) == ["a", "b", "c"]
+    assert main(["--max", "2", "--max-redrives", "4", "--wait", "3"]) == 0
+    assert "read 2 = redriven 2 + left 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
