@@ -20,9 +20,15 @@ resource "google_service_account" "compactor" {
   display_name = "Reviewmill: seals past hours of results"
 }
 
+resource "google_service_account" "operator" {
+  account_id   = "reviewmill-operator"
+  display_name = "Reviewmill: redrives dead letters and reads completions"
+}
+
 locals {
   compactor = "serviceAccount:${google_service_account.compactor.email}"
   scorer    = "serviceAccount:${google_service_account.scorer.email}"
+  operator  = "serviceAccount:${google_service_account.operator.email}"
   publisher = "serviceAccount:${google_service_account.publisher.email}"
   trainer   = "serviceAccount:${google_service_account.trainer.email}"
 
@@ -99,4 +105,29 @@ resource "google_pubsub_subscription_iam_member" "scorer_pulls_uploads" {
   subscription = google_pubsub_subscription.uploads_worker[0].id
   role         = "roles/pubsub.subscriber"
   member       = local.scorer
+}
+
+# The operator takes what is kept, and publishes dead letters to the two topics that they came from. It reads no bucket.
+resource "google_pubsub_subscription_iam_member" "operator_takes_dead_letters" {
+  subscription = google_pubsub_subscription.dead_letters_kept.id
+  role         = "roles/pubsub.subscriber"
+  member       = local.operator
+}
+
+resource "google_pubsub_subscription_iam_member" "operator_takes_completions" {
+  subscription = google_pubsub_subscription.completions_kept.id
+  role         = "roles/pubsub.subscriber"
+  member       = local.operator
+}
+
+resource "google_pubsub_topic_iam_member" "operator_redrives_reviews" {
+  topic  = google_pubsub_topic.reviews.id
+  role   = "roles/pubsub.publisher"
+  member = local.operator
+}
+
+resource "google_pubsub_topic_iam_member" "operator_redrives_uploads" {
+  topic  = google_pubsub_topic.uploads.id
+  role   = "roles/pubsub.publisher"
+  member = local.operator
 }

@@ -177,6 +177,28 @@ def test_only_the_compactor_may_delete_results_and_only_those_of_messages() -> N
     assert [name for name in _blocks("google_storage_bucket_iam_member") if name != "granted"] == ["compactor_seals"]
 
 
+def _grants_on(kind: str, where: str, who: str) -> set[tuple[str, str]]:
+    """Return what an account is granted on the resources of a kind: their local names, with the role."""
+    return {
+        (re.sub(r"google_pubsub_\w+\.(\w+)(\[0\])?\.id", r"\1", _value(body, where)), _value(body, "role"))
+        for body in _blocks(kind).values()
+        if _value(body, "member") == who
+    }
+
+
+def test_operator_may_redrive_and_nothing_else() -> None:
+    topology = plan(Settings())
+    keep = {each.name.replace("-", "_") for each in topology.subscriptions if each.dead_letter_topic is None}
+    sources = {each.topic for each in topology.subscriptions if each.dead_letter_topic is not None}
+    subscriptions = _grants_on("google_pubsub_subscription_iam_member", "subscription", "local.operator")
+    assert subscriptions == {(name, "roles/pubsub.subscriber") for name in keep}
+    topics = _grants_on("google_pubsub_topic_iam_member", "topic", "local.operator")
+    assert topics == {(name, "roles/pubsub.publisher") for name in sources}
+    # Each grant names the account once; the last two are its definition: no bucket, no project, no other account.
+    assert TEXT.count("local.operator") == len(keep) + len(sources)
+    assert TEXT.count("google_service_account.operator") == 1
+
+
 def test_project_wide_grants_are_only_those_that_cannot_be_narrower() -> None:
     assert set(_blocks("google_project_iam_member")) == {"trigger_receives", "storage_publishes_events"}
 
