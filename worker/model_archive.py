@@ -7,6 +7,7 @@ their headers say.
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import math
@@ -33,6 +34,8 @@ _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x1
 """General purpose bit 0 of a zip member (APPNOTE 4.4.4)."""
 _MAX_HEADER_BYTES: Final = 10_000
+_LENGTH_AT: Final = 8
+"""Where the length of an array's header stands, behind the magic bytes (NEP 1)."""
 
 _READ_FAULTS = (
     zipfile.BadZipFile,  # structure or checksum
@@ -102,9 +105,21 @@ def _check_array(content: bytes) -> None:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise InvalidModel(f"model.skops holds an array of format {version}; only (1, 0) is read")
+    _check_literal(content)
     shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_MAX_HEADER_BYTES)
     if dtype.hasobject:
         raise InvalidModel("model.skops holds an array of Python objects")
     announced = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or announced != len(content) - file.tell():
         raise InvalidModel("model.skops holds an array whose size is not what its header says")
+
+
+def _check_literal(content: bytes) -> None:
+    """Check that an array's header is a Python literal.
+
+    NumPy takes another header for one of Python 2 and mends it with the tokenizer, whose errors are of many kinds.
+    """
+    (length,) = struct.unpack_from("<H", content, _LENGTH_AT)
+    if length > _MAX_HEADER_BYTES:
+        raise InvalidModel(f"model.skops holds an array with a header of {length:,} bytes")
+    ast.literal_eval(content[_LENGTH_AT + 2 :][:length].decode("latin1"))

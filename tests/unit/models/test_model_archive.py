@@ -64,6 +64,10 @@ def test_a_sound_archive_gives_its_schema() -> None:
         (archive({**SOUND, "1.npy": announced("(1,)", content=b"")}), "not what its header says"),
         (archive({**SOUND, "1.npy": announced("(1,)", dtype="nonsense")}), "damaged"),
         (archive({**SOUND, "1.npy": b"\x80\x04pickle"}), "damaged"),
+        (archive({**SOUND, "1.npy": announced("(1,")}), "damaged"),
+        (archive({**SOUND, "1.npy": announced("(1L,)")}), "damaged"),
+        (archive({**SOUND, "1.npy": announced('("x,')}), "damaged"),
+        (archive({**SOUND, "1.npy": announced("(1,)" + " " * 20_000)}), "header of 20,"),
     ],
 )
 def test_what_could_do_harm_is_refused(data: bytes, sentence: str) -> None:
