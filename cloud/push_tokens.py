@@ -70,7 +70,8 @@ class PushVerifier:
             )
         except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, RecursionError):
             raise _Refused("The token is not signed by Google for this audience, or has expired.") from None
-        if claims.get("iss") not in ISSUERS:
+        issuer = claims.get("iss")
+        if not isinstance(issuer, str) or issuer not in ISSUERS:
             raise _Refused("The token is of another issuer than Google.")
         if claims.get("email") != self._email or claims.get("email_verified") is not True:
             raise _Refused("The token is of another account than the one that may push.")

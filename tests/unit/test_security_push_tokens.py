@@ -124,6 +124,7 @@ BAD: dict[str, str | None] = {
     "an issuer that begins well": bearer(claims(iss="https://accounts.google.com.evil.example")),
     "no issuer": bearer(claims(iss=None)),
     "issuer is a number": bearer(claims(iss=1)),
+    "issuer is a list": bearer(claims(iss=["https://accounts.google.com"])),
     "another account": bearer(claims(email="other@project.iam.gserviceaccount.com")),
     "no account": bearer(claims(email=None)),
     "account not verified": bearer(claims(email_verified=False)),
