@@ -44,13 +44,17 @@ def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
     except UnicodeDecodeError:
         raise _not_utf8() from None
     except RecursionError:
-        raise InvalidInput("nested_too_deep", "The JSON is nested too deeply. Send a flat object.") from None
+        raise _too_deep() from None
     _refuse_duplicate_keys(data, kind)
     return value
 
 
 def _not_utf8() -> InvalidInput:
     return InvalidInput("invalid_utf8", "The bytes are not UTF-8. Encode the document as UTF-8.")
+
+
+def _too_deep() -> InvalidInput:
+    return InvalidInput("nested_too_deep", "The JSON is nested too deeply. Send a flat object.")
 
 
 def _from_syntax(data: bytes, detail: str) -> InvalidInput:
@@ -110,8 +114,17 @@ def _refuse_duplicate_keys(data: bytes, kind: type[msgspec.Struct]) -> None:
     suspicious = b"\\u" in data
     for name in _quoted_names(kind):  # a loop: this runs once a message, and a generator would double its time
         suspicious = suspicious or data.count(name) > 1
-    if suspicious:
-        json.loads(data, object_pairs_hook=_unique)
+    if not suspicious:
+        return
+    # What stands in fields that a type ignores was not looked at before: it can be no UTF-8, and no JSON.
+    try:
+        json.loads(data, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    except UnicodeDecodeError:
+        raise _not_utf8() from None
+    except ValueError:
+        raise _from_syntax(data, "in a field that is not read") from None
+    except RecursionError:
+        raise _too_deep() from None
 
 
 @cache
