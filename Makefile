@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-failpoints soak test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
+.PHONY: help setup demo test test-faults test-stops test-failpoints soak test-parity lint format bench bench-score bench-stream bench-csv schemas requirements clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: $(STAMP) ## run every test
 
 test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes)
 	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py --ignore tests/faults/test_poison.py
+
+test-stops: $(STAMP) ## stop a worker by SIGTERM at 200 random moments, many of them inside CSV jobs (about 20 minutes)
+	@REVIEWMILL_TEST_STOPS=200 $(BIN)/python -m pytest -s tests/integration/stream -k any_moment
 
 test-failpoints: $(STAMP) ## let a worker die, fail or hang at 25 named places, and by poison (about 5 minutes)
 	@$(BIN)/python -m pytest -m "" --numprocesses 3 --dist worksteal tests/faults/test_failpoints.py tests/faults/test_poison.py

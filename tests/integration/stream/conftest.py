@@ -98,12 +98,25 @@ class Stream:
 
     def upload_csv(self, rows: int) -> str:
         """Upload a CSV of so many rows, and return the folder that its job will have."""
-        lines = ("id,text", *(f"r{number},row {number} is great" for number in range(rows)))
+        return job_object(self.drop_csv("reviews.csv", rows), "")
+
+    def drop_csv(self, name: str, rows: int) -> str:
+        """Upload a CSV, which the bucket announces, and return its job's id."""
+        lines = (f"r{row},review {row} is {'great' if row % 3 else 'bad'}" for row in range(rows))
+        data = "\n".join(["id,text", *lines, ""]).encode()
         with closing(connect.open_objects(self.settings.uploads)) as uploads:
-            data = "\n".join(lines).encode()
-            info = uploads.put("reviews.csv", data, content_type="text/csv", if_generation=0)
-        job = job_id(self.settings.uploads.removeprefix("gs://"), info.name, info.generation)
-        return job_object(job, "")
+            info = uploads.put(name, data, content_type="text/csv", if_generation=0)
+        return job_id(self.settings.uploads.removeprefix("gs://"), info.name, info.generation)
+
+    def deliver_uploads_again_at_once(self) -> None:
+        """Let events of uploads come again at once and a hundred times: a test stops more workers than ever happens."""
+        topology = plan(self.settings)
+        uploads = tuple(
+            replace(one, min_backoff_s=0, max_backoff_s=0, max_attempts=100)
+            for one in topology.subscriptions
+            if one.topic == self.settings.uploads_topic
+        )
+        provision(replace(topology, subscriptions=uploads), os.environ, wait_s=PATIENCE_S)
 
     def stored(self, prefix: str) -> dict[str, bytes]:
         """Return the results under a prefix, by name without it."""
@@ -131,13 +144,14 @@ class Stream:
         """Return how many lines are stored, repeated ones included."""
         return sum(data.count(b"\n") for data in self.stored(f"{kind}/").values())
 
-    def verify(self, receipt: Path) -> None:
-        verified = self.reviewmill("verify", str(receipt))
+    def verify(self, sent: Path | str) -> None:
+        verified = self.reviewmill("verify", str(sent))
         assert verified.returncode == 0, verified.stdout + verified.stderr
 
-    def wait_until_verified(self, receipt: Path) -> None:
-        wait_until(lambda: self.reviewmill("verify", str(receipt)).returncode == 0, every_s=1.0)
-        self.verify(receipt)
+    def wait_until_verified(self, sent: Path | str) -> None:
+        """Wait until `verify` accounts for what was sent: a receipt, or the id of a job."""
+        wait_until(lambda: self.reviewmill("verify", str(sent)).returncode == 0, every_s=1.0)
+        self.verify(sent)
 
 
 def wait_until(done: Callable[[], bool], *, every_s: float = 0.05) -> None:

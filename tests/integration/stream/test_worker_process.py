@@ -17,11 +17,15 @@ from emulator.storage.faults import Delay
 from .conftest import Stream, wait_until
 
 STOPS = int(os.environ.get("REVIEWMILL_TEST_STOPS", "20"))
-"""At how many random moments the worker is stopped; `make test-faults` sets more."""
+"""At how many random moments the worker is stopped; `make test-stops` sets 200."""
+
+STOPS_A_FILE = 10
+FILE_ROWS, PART_ROWS = 3_000, "20"
+"""A file of 150 parts: at a tenth of a second for each object, ten workers that live half a second do not end it."""
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 20 * STOPS)
+@pytest.mark.timeout(240 + 20 * STOPS)
 def test_a_stop_at_any_moment_takes_seconds_and_loses_nothing(stream: Stream) -> None:
     seed = random.randrange(1_000_000)
     moments = random.Random(seed)
@@ -29,9 +33,14 @@ def test_a_stop_at_any_moment_takes_seconds_and_loses_nothing(stream: Stream) ->
     receipt = stream.publish(count)
     # A tenth of a second for each object, and small batches: there is work in hand at every stop, to the last.
     stream.storage.faults.inject(Delay(0.1), method="POST", path="results-", count=None)
+    stream.deliver_uploads_again_at_once()
+    small = {"REVIEWMILL_BATCH_MESSAGES": "25", "REVIEWMILL_BUFFER_MESSAGES": "200"}
+    jobs: list[str] = []
     longest_s = 0.0
     for number in range(STOPS):
-        worker = stream.start_worker(REVIEWMILL_BATCH_MESSAGES="25", REVIEWMILL_BUFFER_MESSAGES="200")
+        if number % STOPS_A_FILE == 0:
+            jobs.append(stream.drop_csv(f"{number}.csv", FILE_ROWS))
+        worker = stream.start_worker(**small, REVIEWMILL_CHUNK_ROWS=PART_ROWS)
         if number % 4:  # else also while it starts
             worker.wait_until_ready()
         time.sleep(moments.uniform(0.0, 0.6 if number % 4 else 3.0))
@@ -40,10 +49,16 @@ def test_a_stop_at_any_moment_takes_seconds_and_loses_nothing(stream: Stream) ->
         assert worker.stop() in ({0} if number % 4 else {0, -15}), f"seed {seed}, stop {number}:\n{worker.log()}"
         longest_s = max(longest_s, time.monotonic() - asked)
     assert stream.lines("reviews") < count, "nothing was left to do at the last stops"
-    sys.stdout.write(f"\n{STOPS} stops, seed {seed}: the longest took {longest_s:.1f} s\n")
+    # Where a stop interrupts a job, the worker writes down that this attempt was not in vain.
+    inside = sum(name.endswith(".end.json") for job in jobs for name in stream.stored(f"jobs/{job}/attempts/"))
+    told = f"{STOPS} stops, {inside} of them inside a CSV job, seed {seed}: the longest took {longest_s:.1f} s"
+    sys.stdout.write(f"\n{told}\n")
+    assert inside >= STOPS // 4, told
     stream.storage.faults.clear()
     stream.start_worker()
     stream.wait_until_verified(receipt)
+    for job in jobs:
+        stream.wait_until_verified(job)
 
 
 @pytest.mark.slow
