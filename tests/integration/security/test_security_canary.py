@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cloud import connect
+from emulator.topology import kept
 from worker.core.naming import job_id
 
 from .conftest import Function, SecureCloud, wait_until
@@ -51,6 +56,13 @@ HOSTILE_ATTRIBUTES: tuple[dict[str, str], ...] = (
     {"eventType": SECRET, "bucketId": SECRET, "objectId": SECRET},
 )
 
+
+def _parquet(columns: dict[str, list[str | None]]) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table(columns), target)
+    return target.getvalue()
+
+
 TABLES: dict[str, tuple[bytes, dict[str, str]]] = {
     "good.csv": (b"text,id,%s\ngreat %s,1,%s\nbad,2,b\n" % (BYTES, BYTES, BYTES), {}),
     "rows.csv": (
@@ -67,7 +79,19 @@ TABLES: dict[str, tuple[bytes, dict[str, str]]] = {
     "bytes.csv": (b"\xff\xfe" + f"text\n{SECRET}\n".encode("utf-16-le"), {}),
     "packed.csv": (gzip.compress(b"text\n%s\n" % BYTES), {}),
     "empty.csv": (b"", {"other": SECRET}),
+    "tabs.tsv": (b"text\tid\n%s\t1\n%s\x00\t2\n%s\t3\t4\n" % (BYTES, BYTES, BYTES), {"max-rejections": "100"}),
+    "lines.jsonl": (b"".join(data + b"\n" for data in REVIEWS.values()), {"max-rejections": "100"}),
+    "table.parquet": (_parquet({"text": [f"good {SECRET}", SECRET, None], SECRET: [SECRET] * 3}), {}),
+    "damaged.parquet": (_parquet({"text": [SECRET] * 3})[:-9] + BYTES, {}),
+    "shared.csv": (
+        b"text,id,%s\n" % BYTES
+        + b"".join(b"%s,%d,%s\n" % (BYTES + (b"" if row % 9 else b"\0"), row, BYTES) for row in range(2_000)),
+        {"max-rejections": "1000"},
+    ),
 }
+
+LETTERS = (b'{"text": "dead %s", "id": "letter"}' % BYTES, BYTES, b'{"text": ["%s"]}' % BYTES)
+SEALED_HOUR, SEALED_STAMP = "dt=2026-01-02/hr=03", "2026-01-02T03:04:05.678901Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +102,7 @@ class Traces:
     results: dict[str, bytes]
     models: dict[str, bytes]
     answers: dict[str, bytes]
+    completions: list[bytes]
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +110,52 @@ def traces(cloud: SecureCloud) -> Traces:
     """Send the marker in through every door and collect what came of it."""
     logs: dict[str, bytes] = {}
     answers: dict[str, bytes] = {}
-    with cloud.worker(REVIEWMILL_LOG_LEVEL="DEBUG", REVIEWMILL_BREAKER_SHARE="1") as worker:
+    logs |= _redrive(cloud)
+    talkative = {"REVIEWMILL_LOG_LEVEL": "DEBUG", "REVIEWMILL_BREAKER_SHARE": "1"}
+    with cloud.worker(**talkative, REVIEWMILL_RANGE_BYTES="20000") as worker:
         _publish(cloud)
         uploaded = _upload(cloud)
         logs |= _run_publisher(cloud)
         wait_until(lambda: not _unsettled(cloud, uploaded), lambda: str(_unsettled(cloud, uploaded)))
     logs["worker"] = worker.printed().encode()
+    sealed = cloud.command("compact", "--partition", SEALED_HOUR, "--keep", REVIEWMILL_LOG_LEVEL="DEBUG")
+    assert sealed.returncode == 0, sealed.stderr
+    logs["compact"] = sealed.stdout + sealed.stderr
     for target in ("score_message", "score_upload", "classify"):
         with cloud.function(target, REVIEWMILL_LOG_LEVEL="DEBUG") as function:
             answers |= _call(function, target, uploaded)
         logs[target] = function.child.printed().encode()
     results, models = cloud.stored(cloud.settings.results), cloud.stored(cloud.settings.models)
-    return Traces(logs, results, models, answers)
+    return Traces(logs, results, models, answers, _completions(cloud))
+
+
+def _redrive(cloud: SecureCloud) -> dict[str, bytes]:
+    """Put letters where Pub/Sub puts what it gives up, look at them and publish them again; return what was said."""
+    source = "CloudPubSubDeadLetterSource"
+    attributes = {
+        f"{source}Subscription": cloud.settings.reviews_subscription,
+        f"{source}TopicPublishTime": SEALED_STAMP,
+        "other": SECRET,
+    }
+    with closing(connect.open_topic(cloud.settings.project, cloud.settings.dead_letter_topic)) as topic:
+        for data in LETTERS:
+            topic.publish(data, attributes).result(timeout=60)
+    told = {}
+    for options in (("--dry-run",), ()):
+        done = cloud.command("redrive", "--wait", "2", *options, REVIEWMILL_LOG_LEVEL="DEBUG")
+        assert b"redriven 3 + left 0" in done.stdout, done.stderr
+        told[" ".join(("redrive", *options))] = done.stdout + done.stderr
+    return told
+
+
+def _completions(cloud: SecureCloud) -> list[bytes]:
+    """Return every message that tells of a finished job."""
+    found: list[bytes] = []
+    with closing(connect.open_subscription(cloud.settings.project, kept(cloud.settings.completions_topic))) as letters:
+        while batch := letters.pull(100, timeout_s=2):
+            letters.acknowledge([message.ack_id for message in batch])
+            found += [message.data + json.dumps(dict(message.attributes)).encode() for message in batch]
+    return found
 
 
 def _publish(cloud: SecureCloud) -> None:
@@ -145,7 +204,7 @@ def _unsettled(cloud: SecureCloud, uploaded: dict[str, int]) -> set[str]:
     keys = {json.loads(line)["key"] for line in lines}
     bucket = cloud.settings.uploads.removeprefix("gs://")
     names = {name for name in uploaded if f"jobs/{job_id(bucket, name, uploaded[name])}/manifest.json" not in stored}
-    return {"good", "long", "model", "version", "field", "stamp", "hello", "one"} - keys | names
+    return {"good", "long", "model", "version", "field", "stamp", "hello", "one", "letter"} - keys | names
 
 
 def _call(function: Function, target: str, uploaded: dict[str, int]) -> dict[str, bytes]:
@@ -201,11 +260,17 @@ def test_storage_holds_it_where_an_upload_is_told_of_only(traces: Traces, cloud:
     assert not [name for name in traces.results if SECRET in name]
     assert [name for name, data in traces.models.items() if BYTES in data] == []
     # The test would see a leak: every kind of object is there.
-    for kind in ("reviews/", "rejections/"):
+    for kind in ("reviews/", "rejections/", "sealed/v1/reviews/", "sealed/v1/rejections/"):
         assert any(name.startswith(kind) for name in traces.results)
-    for end in ("/rejections.jsonl", "/manifest.json", ".rejections.jsonl"):
+    for end in ("/rejections.jsonl", "/manifest.json", ".rejections.jsonl", "/ranges.json"):
         assert any(name.endswith(end) for name in traces.results)
     assert cloud.stored(cloud.settings.uploads).keys() >= TABLES.keys()
+
+
+def test_completions_never_hold_it(traces: Traces) -> None:
+    assert [data for data in traces.completions if BYTES in data] == []
+    jobs = {json.loads(data.partition(b"}{")[0] + b"}")["job"] for data in traces.completions}
+    assert len(jobs) >= len(TABLES)
 
 
 def _tells_of_its_upload(name: str) -> bool:
