@@ -12,6 +12,7 @@ from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.requests import ReviewRequest, decode_review
+from worker.core.csv_header import column_index
 from worker.core.plain_bytes import plain_bytes
 from worker.core.rows import BadRow, Row, RowReader, open_rows
 
@@ -83,6 +84,8 @@ def csv_rows(stream: BinaryIO, dialect: Dialect) -> Iterator[Entry]:
     head = seen.between(0, reader.header.first_byte)
     optional: tuple[str, ...] = ("id", "model", "version") if dialect.header else ()
     named = {name: columns.index(name) for name in optional if name in columns}
+    if dialect.id_column is not None:
+        named["id"] = column_index(dialect.id_column, "id", columns, dialect)
     bad: BadRow | None = None
     for item in reader:
         if bad is not None:
@@ -118,7 +121,7 @@ def _entry(row: Row, named: dict[str, int]) -> Entry:
     cells = {name: row.fields[at] or None for name, at in named.items()}
     raw = encode(
         ReviewRequest(
-            text=row.text, id=row.id or cells.get("id"), model=cells.get("model"), version=cells.get("version")
+            text=row.text, id=cells.get("id"), model=cells.get("model"), version=cells.get("version")
         )
     )
     # The type checks nothing when it is built here: only decoding does (a model's name of 200 characters, say).

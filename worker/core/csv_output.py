@@ -146,7 +146,7 @@ class PartBuilder:
     def _rejection(self, item: Row | BadRow, code: str, reason: str) -> Rejection:
         scored = isinstance(item, Row)
         return Rejection(
-            key=(item.id if isinstance(item, Row) else None) or f"r:{item.row}",
+            key=item.id or f"r:{item.row}",
             code=code,
             stage="score" if scored else "parse",
             reason=reason,

@@ -77,7 +77,7 @@ class JsonRows:
             elif self._model is not None:
                 self._check_model(request, self._model)
         except InvalidInput as error:
-            return BadRow(row, line, byte, error.code, error.reason)
+            return BadRow(row, line, byte, error.code, error.reason, error.key)
         fields = [request.id or "", request.text, *([request.model or ""] if self._names_model else [])]
         return Row(row, line, byte, request.text, request.id, fields)
 

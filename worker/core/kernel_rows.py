@@ -61,24 +61,6 @@ def is_utf8(source: Pointer, start: int, end: int) -> bool:
 
 
 @inlined
-def is_id_byte(byte: int) -> bool:
-    """Say whether a byte is one of A-Z a-z 0-9 . _ : -."""
-    lower = byte | 0x20
-    return 97 <= lower <= 122 or 48 <= byte <= 58 or byte == 46 or byte == 95 or byte == 45  # noqa: PLR1714, PLR2004 - see `is_formula`
-
-
-@inlined
-def is_id(source: Pointer, start: int, end: int, longest: int) -> bool:
-    """Say whether a cell is empty or a valid id."""
-    if end - start > longest:
-        return False
-    for position in range(start, end):  # noqa: SIM110 - compiled code has no generators
-        if not is_id_byte(source[position]):
-            return False
-    return True
-
-
-@inlined
 def end_field(plan: Pointer, source: Pointer, table: Pointer, end: int) -> None:
     """Note where the field's cell is, unless it is one field too many, and begin the next one."""
     start, number, origin = plan[at.FIELD], plan[at.NUMBER], plan[at.ORIGIN]
@@ -103,12 +85,9 @@ def is_odd(plan: Pointer, source: Pointer, table: Pointer, base: int) -> bool:
     size = table[text + 1] - table[text]
     if size == 0 or size > plan[at.MAX_TEXT]:
         return True
-    if plan[at.HIGH] and not is_utf8(source, plan[at.ORIGIN] + table[base], plan[at.ORIGIN] + table[base + 1]):
-        return True
-    if plan[at.ID] < 0:
+    if not plan[at.HIGH]:
         return False
-    key = base + at.BOUNDS + 2 * plan[at.ID]
-    return not is_id(source, plan[at.ORIGIN] + table[key], plan[at.ORIGIN] + table[key + 1], plan[at.MAX_ID])
+    return not is_utf8(source, plan[at.ORIGIN] + table[base], plan[at.ORIGIN] + table[base + 1])
 
 
 @inlined

@@ -178,7 +178,7 @@ def _longest(spec: JobSpec) -> JobSpec:
 
 def _rejection(item: Row | BadRow, cause: InvalidInput, stage: Stage, pinned: PinnedModel | None) -> Rejection:
     return Rejection(
-        key=(item.id if isinstance(item, Row) else None) or f"r:{item.row}",
+        key=item.id or f"r:{item.row}",
         code=cause.code,
         stage=stage,
         reason=cause.reason,

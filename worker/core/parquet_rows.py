@@ -9,13 +9,13 @@ import msgspec
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect, Header
-from schemas.requests import ID_PATTERN, MAX_TEXT_CHARS
+from schemas.requests import MAX_TEXT_CHARS
 from worker.core.csv_detect import TEXT_NAMES
 from worker.core.csv_header import column_index
 from worker.core.parquet_frames import MAX_ROW_BYTES, Column, Group, Rows, Shape
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_models import model_place
-from worker.core.row_types import BadRow, Place, Row
+from worker.core.row_types import BadRow, Place, Row, valid_id
 
 MAX_COLUMNS = 1_000
 """Decoding takes time that grows with the square of the columns, and more."""
@@ -99,7 +99,8 @@ class ParquetRules:
         offsets = [offset_in(rows.group, number) for number in numbers]
         columns = self._spread([["" if cell is None else cell for cell in cells] for cells in rows.cells], count)
         if self._all_good(rows, columns):
-            ids: list[str | None] = [None] * count if self._id is None else [key or None for key in columns[self._id]]
+            ids: list[str | None]
+            ids = [None] * count if self._id is None else [valid_id(cell) for cell in columns[self._id]]
             yield RowBatch(rows.first_row, list(numbers), offsets, columns[self._text], ids, columns)
             return
         waiting: list[Row] = []
@@ -120,18 +121,16 @@ class ParquetRules:
         texts = columns[self._text]
         if rows.faults or self._wrong or "" in texts or max(map(len, texts)) > MAX_TEXT_CHARS:
             return False
-        if any("\0" in "".join(cells) for cells in columns):
-            return False
-        return self._id is None or all(not key or ID_PATTERN.fullmatch(key) for key in columns[self._id])
+        return not any("\0" in "".join(cells) for cells in columns)
 
     def _item(self, rows: Rows, columns: Sequence[Sequence[str]], position: int, place: Place) -> Row | BadRow:
+        key = None if self._id is None else valid_id(columns[self._id][position])
         try:
             self._check(rows, columns, position)
         except InvalidInput as error:
-            return BadRow(place.row, place.line, place.byte, error.code, error.reason)
+            return BadRow(place.row, place.line, place.byte, error.code, error.reason, key)
         fields = [cells[position] for cells in columns]
-        key = None if self._id is None else fields[self._id]
-        return Row(place.row, place.line, place.byte, fields[self._text], key or None, fields)
+        return Row(place.row, place.line, place.byte, fields[self._text], key, fields)
 
     def _check(self, rows: Rows, columns: Sequence[Sequence[str]], position: int) -> None:
         """Raise InvalidInput for a row that cannot be scored, naming the column and the cause."""
@@ -159,11 +158,6 @@ class ParquetRules:
         for place in self.columns:
             if "\0" in columns[place][position]:
                 raise InvalidInput("nul_byte", "A cell of the row holds a NUL character. Remove it; texts have none.")
-        key = "" if self._id is None else columns[self._id][position]
-        if key and not ID_PATTERN.fullmatch(key):
-            raise InvalidInput(
-                "invalid_id", "The id must be 1 to 128 characters of A-Z, a-z, 0-9, '.', '_', ':' and '-'."
-            )
 
     def _spread(self, decoded: list[list[str]], count: int) -> list[list[str]]:
         """Return a column for each of the file's, empty where it was not decoded."""

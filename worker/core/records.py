@@ -18,6 +18,7 @@ from worker.core import kernel_row_layout as at
 from worker.core.kernel import Kernel
 from worker.core.kernel_index import address_of
 from worker.core.row_rules import RowRules
+from worker.core.row_types import valid_id
 
 Table = NDArray[np.int32]
 Numbers = NDArray[np.int64]
@@ -26,8 +27,6 @@ _MOST_CELLS: Final = 1 << 16
 """Of one table: a quarter of a megabyte for either end."""
 
 _NO_QUOTE: Final = -1
-_MAX_ID_BYTES: Final = 128
-"""See `schemas.requests.ID_PATTERN`, whose characters are ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class Counted(Sequence[int]):
 
 
 class Ids(Sequence[str | None]):
-    """The ids of records: None where the cell is empty."""
+    """The ids of records: None where the cell holds none."""
 
     def __init__(self, cells: Sequence[str]) -> None:
         self._cells = cells
@@ -149,7 +148,7 @@ class Ids(Sequence[str | None]):
     def __getitem__(self, place: slice) -> Ids: ...
     def __getitem__(self, place: int | slice) -> str | Ids | None:
         """Return one id, or those of some records in a row."""
-        return Ids(self._cells[place]) if isinstance(place, slice) else self._cells[place] or None
+        return Ids(self._cells[place]) if isinstance(place, slice) else valid_id(self._cells[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +186,7 @@ def cut_records(kernel: Kernel, data: bytes, start: int, size: int, rules: RowRu
     table = np.empty((capacity, at.BOUNDS + 2 * rules.columns), dtype=np.int32)
     quote = _NO_QUOTE if rules.quote is None else ord(rules.quote)
     plan[at.DELIMITER], plan[at.QUOTE], plan[at.COLUMNS] = ord(rules.delimiter), quote, rules.columns
-    plan[at.TEXT], plan[at.ID] = rules.text, -1 if rules.id is None else rules.id
-    plan[at.MAX_TEXT], plan[at.MAX_ID], plan[at.CAPACITY] = MAX_TEXT_CHARS, _MAX_ID_BYTES, capacity
+    plan[at.TEXT], plan[at.MAX_TEXT], plan[at.CAPACITY] = rules.text, MAX_TEXT_CHARS, capacity
     plan[at.ORIGIN] = plan[at.FIELD] = plan[at.STOP] = start
     plan[at.LIMIT] = limit
     count = kernel.cut_records(address_of(plan), data, len(data), address_of(table))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from schemas.requests import ID_PATTERN, MAX_TEXT_CHARS
+from schemas.requests import MAX_TEXT_CHARS
 from worker.core.csv_blocks import Block, Positions, find_fields
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_rules import RowRules
-from worker.core.row_types import BadRow, Place, Row
+from worker.core.row_types import BadRow, Place, Row, valid_id
 
 
 def rows_of_block(data: bytes, block: Block, start: int, place: Place, rules: RowRules) -> Iterator[RowBatch | BadRow]:
@@ -61,9 +61,6 @@ class _Columns:
         if len(likely):
             starts, ends = self._bounds(rules.text, likely)
             odd[likely[(starts == ends) | (ends - starts > MAX_TEXT_CHARS)]] = True
-        likely, is_id = np.flatnonzero(~odd), ID_PATTERN.fullmatch
-        if rules.id is not None and len(likely):
-            odd[likely[[bool(key) and not is_id(key) for key in self._strings(rules.id, likely)]]] = True
         return np.flatnonzero(~odd), np.flatnonzero(odd)
 
     def batch(self, good: Positions) -> RowBatch:
@@ -72,7 +69,7 @@ class _Columns:
         columns = [self._strings(number, good) for number in range(rules.columns)]
         ids: list[str | None] = [None] * len(good)
         if rules.id is not None:
-            ids = [key or None for key in columns[rules.id]]
+            ids = list(map(valid_id, columns[rules.id]))
         return RowBatch(
             place.row,
             (block.lines[good] + place.line).tolist(),

@@ -1,4 +1,4 @@
-"""What makes a record a row: as many fields as the header, a text of 1 to 100,000 characters, a valid id or none."""
+"""What makes a record a row: as many fields as the header, a text of 1 to 100,000 characters."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect, Header
-from schemas.requests import ID_PATTERN, MAX_TEXT_CHARS
+from schemas.requests import MAX_TEXT_CHARS
 from worker.core.csv_dialect import codec_name
 from worker.core.csv_fields import split_fields
 from worker.core.csv_header import column_index
 from worker.core.csv_records import Plain, Record, RecordReader
-from worker.core.row_types import BadRow, Row
-
-_BAD_ID = "The id must be 1 to 128 characters of A-Z, a-z, 0-9, '.', '_', ':' and '-'. Send another id, or none."
+from worker.core.row_types import BadRow, Row, valid_id
 
 
 class RowRules:
@@ -29,13 +27,18 @@ class RowRules:
 
     def item(self, record: Record, row: int) -> Row | BadRow:
         """Return what becomes of one record."""
+        fields: list[str] = []
         try:
             fields = self.fields(record)
             self._check(fields)
         except InvalidInput as error:
-            return BadRow(row, record.line, record.byte, error.code, error.reason)
-        key = None if self.id is None else fields[self.id]
-        return Row(row, record.line, record.byte, fields[self.text], key or None, fields)
+            # With another number of fields nobody knows which of them is the id.
+            key = self._id_of(fields) if len(fields) == self.columns else None
+            return BadRow(row, record.line, record.byte, error.code, error.reason, key)
+        return Row(row, record.line, record.byte, fields[self.text], self._id_of(fields), fields)
+
+    def _id_of(self, fields: Sequence[str]) -> str | None:
+        return None if self.id is None else valid_id(fields[self.id])
 
     def fields(self, record: Record) -> list[str]:
         """Return the decoded fields of a record; raises InvalidInput as `split_fields`."""
@@ -59,8 +62,6 @@ class RowRules:
             raise InvalidInput("empty_text", "The text is empty. Give it at least one character.")
         if len(text) > MAX_TEXT_CHARS:
             raise InvalidInput("text_too_long", f"The text is longer than {MAX_TEXT_CHARS:,} characters. Shorten it.")
-        if self.id is not None and fields[self.id] and not ID_PATTERN.fullmatch(fields[self.id]):
-            raise InvalidInput("invalid_id", _BAD_ID)
 
 
 def _ragged(found: int, wanted: int, delimiter: str) -> InvalidInput:

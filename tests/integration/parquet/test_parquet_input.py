@@ -108,11 +108,13 @@ def test_a_column_of_the_wrong_type_rejects_every_row(
     assert all(words in rejection["reason"] for rejection in cloud.rejections(manifest))
 
 
-def test_ids_may_be_numbers_and_bad_ones_are_told(cloud: Cloud) -> None:
-    whole = cloud.run(cloud.upload(parquet({"text": ["a", "", "c"], "n": [7, 8, None]}), id_column="n"))
-    assert [rejection["key"] for rejection in cloud.rejections(whole)] == ["r:2"]
-    named = cloud.run(cloud.upload(parquet({"text": ["a", "b"], "n": ["ok", "not ok"]}), "b.parquet", id_column="n"))
-    assert [rejection["code"] for rejection in cloud.rejections(named)] == ["invalid_id"]
+def test_a_rejection_is_named_by_the_rows_id_where_it_has_one(cloud: Cloud) -> None:
+    whole = cloud.run(cloud.upload(parquet({"text": ["a", "", "", None], "n": [7, 8, None, 9]}), id_column="n"))
+    assert [rejection["key"] for rejection in cloud.rejections(whole)] == ["8", "r:3", "9"]
+    named = cloud.upload(parquet({"text": ["a", "b", ""], "n": ["ok", "not ok", "not ok"]}), "b.parquet", id_column="n")
+    manifest = cloud.run(named)
+    assert manifest.counts.predictions == 2
+    assert [rejection["key"] for rejection in cloud.rejections(manifest)] == ["r:3"]
 
 
 def test_rows_may_name_models(cloud: Cloud) -> None:
