@@ -11,17 +11,37 @@ from hypothesis import strategies as st
 
 from worker.core.csv_cells import cells_bytes, number_cells, quoted_column, safe_cell, safe_column
 
-CELLS = st.lists(st.text(st.sampled_from("=+-@\t\r\n,'\"ab5.é😀"), max_size=6), min_size=1, max_size=30)
+CELLS = st.lists(st.text(st.sampled_from("=＝＋－＠！ｽ+-@\t\r\n,'\"ab5.é😀"), max_size=6), min_size=1, max_size=30)
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+cmd", "-cmd", "@SUM(A1)", "\t=1", "\r=1", "-", "--5", "-5+1", "+1 2", "-5%"]
+    "cell",
+    [
+        "=1+1",
+        "+cmd",
+        "-cmd",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠A",
+        "-",
+        "--5",
+        "-5+1",
+        "+1 2",
+        "-5%",
+    ],
 )
 def test_a_cell_that_could_run_becomes_text(cell: str) -> None:
     assert safe_cell(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "-5", "+3.2", "-.5", "+5.", "-1e-9", "a=1", " =1", "'=1", "5", "good - bad"])
+@pytest.mark.parametrize(
+    "cell", ["", "-5", "+3.2", "-.5", "+5.", "-1e-9", "a=1", " =1", "'=1", "5", "good - bad", "！", "ｽ", "\ufeff=1"]
+)
 def test_other_cells_and_plain_numbers_stay(cell: str) -> None:
     assert safe_cell(cell) == cell
 

@@ -1,9 +1,9 @@
 """Cells → lines of CSV, a column at a time, safe to open in a spreadsheet.
 
-A cell that begins with = + - @ TAB or CR can be run as a formula when the file is opened ("CSV injection", OWASP,
-https://owasp.org/www-community/attacks/CSV_Injection). It gets an apostrophe in front: the one mark that spreadsheets
-take as "this is text". A plain number such as -5 or +3.2e1 is left alone: it can run nothing, and whoever sums the
-column needs it.
+A cell that begins with = + - @ TAB, LF or CR, or with the full-width form of one of the signs, can be run as a formula
+when the file is opened ("CSV injection", OWASP, https://owasp.org/www-community/attacks/CSV_Injection). It gets an
+apostrophe in front: the one mark that spreadsheets take as "this is text". A plain number such as -5 or +3.2e1 is left
+alone: it can run nothing, and whoever sums the column needs it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_FORMULA = frozenset("=+-@\t\r")
+_FORMULA = frozenset("=+-@\t\n\r\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[+-](?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _NUL = "\0"

@@ -71,7 +71,7 @@ def write_cell(plan: Pointer, source: Pointer, start: int, end: int, target: Poi
     if quoted:
         target[to] = _QUOTE
         to += 1
-    if plan[at.SAFE] and start < end and is_formula(source[start]) and not is_number(source, start, end):
+    if plan[at.SAFE] and is_formula(source, start, end) and not is_number(source, start, end):
         target[to] = _APOSTROPHE
         to += 1
     position = start

@@ -9,9 +9,20 @@ _GO_ON, _NO_MORE, _TROUBLE = 0, 1, 2
 
 
 @inlined
-def is_formula(byte: int) -> bool:
-    """Say whether a cell that begins with this byte may be one that a spreadsheet runs: = + - @ TAB CR."""
-    return byte == 61 or byte == 43 or byte == 45 or byte == 64 or byte == 9 or byte == CR  # noqa: PLR1714, PLR2004 - tuples are slow to compile
+def is_sign(byte: int) -> bool:
+    """Say whether a byte is one of = + - @."""
+    return byte == 61 or byte == 43 or byte == 45 or byte == 64  # noqa: PLR1714, PLR2004 - tuples are slow to compile
+
+
+@inlined
+def is_formula(source: Pointer, start: int, end: int) -> bool:
+    """Say whether a cell may be one that a spreadsheet runs: see `worker.core.csv_cells`."""
+    if start >= end:
+        return False
+    byte = source[start]
+    if byte == 0xEF and end - start >= 3 and source[start + 1] == 0xBC:  # noqa: PLR2004 - U+FF00 to U+FF3F
+        return is_sign(source[start + 2] - 0x60)  # type: ignore[no-any-return]  # pointers have no type in Python
+    return is_sign(byte) or byte == 9 or byte == LF or byte == CR  # noqa: PLR1714, PLR2004 - see `is_sign`
 
 
 @inlined
@@ -71,7 +82,7 @@ def end_field(plan: Pointer, source: Pointer, table: Pointer, end: int) -> None:
     if number < plan[at.COLUMNS]:
         place = plan[at.RECORDS] * (at.BOUNDS + 2 * plan[at.COLUMNS]) + at.BOUNDS + 2 * number
         table[place], table[place + 1] = start - origin, end - origin
-    if start < end and is_formula(source[start]):
+    if is_formula(source, start, end):
         plan[at.FOUND] |= at.CHANGED
     plan[at.NUMBER] = number + 1
 
@@ -125,7 +136,7 @@ def meet_quote(plan: Pointer, source: Pointer, position: int) -> int:
         plan[at.FOUND] |= at.DOUBLED
         plan[at.SPECIAL], plan[at.SKIP] = 1, position + 2
         return _GO_ON
-    if after != plan[at.DELIMITER] and after != LF and after != CR:  # noqa: PLR1714 - see `is_formula`
+    if after != plan[at.DELIMITER] and after != LF and after != CR:  # noqa: PLR1714 - see `is_sign`
         return _TROUBLE
     plan[at.INSIDE], plan[at.CLOSED] = 0, position
     if not plan[at.SPECIAL]:

@@ -22,7 +22,7 @@ from worker.core.scorer import Scores
 
 LABELS = ("no", 'ye,"s"', "möglich")
 
-CELL = st.text(st.sampled_from("=+-@\t\r\n,;'\"abE5.1é😀"), max_size=7) | st.sampled_from(
+CELL = st.text(st.sampled_from("＝＋－＠！［ｽ=+-@\t\r\n,;'\"abE5.1é😀"), max_size=7) | st.sampled_from(
     ["-5", "+1.5e-3", "-.5", "-5.", "+.e1", "-1e", "=1+1", "-", "", "plain", "two words", "a" * 70, "-1e+", "+1E9"]
 )
 ROWS = st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=25)
