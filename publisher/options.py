@@ -13,6 +13,7 @@ from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import MODEL_NAMES, canonical_model
 from worker.core.csv_dialect import is_utf_16
+from worker.core.rejection_limit import rejection_limit
 
 _TAB_SUFFIXES = {".tsv", ".tab"}
 _TAB_NAMES = {"tab", "\\t", "\t"}
@@ -137,14 +138,12 @@ def positive(text: str) -> float:
     return number
 
 
-def rejection_limit(text: str) -> str:
-    """Check a share below 1 or a count of rejections, for argparse, as the job's workers will."""
+def rejections(text: str) -> str:
+    """Check a limit of rejections, for argparse, as the job's workers will."""
     try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a share below 1 nor a count from 1 on")
+        rejection_limit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} {error}") from None
     return text
 
 

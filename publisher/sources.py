@@ -120,9 +120,7 @@ def _entry(row: Row, named: dict[str, int]) -> Entry:
     """Return a row as a request; an empty cell stands for a field that is not given."""
     cells = {name: row.fields[at] or None for name, at in named.items()}
     raw = encode(
-        ReviewRequest(
-            text=row.text, id=cells.get("id"), model=cells.get("model"), version=cells.get("version")
-        )
+        ReviewRequest(text=row.text, id=cells.get("id"), model=cells.get("model"), version=cells.get("version"))
     )
     # The type checks nothing when it is built here: only decoding does (a model's name of 200 characters, say).
     return Entry(row.row, raw, _decoded(raw))

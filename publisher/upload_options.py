@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from publisher.options import add_model, add_wait, known_model, new_parser, rejection_limit
+from publisher.options import add_model, add_wait, known_model, new_parser, rejections
 
 PROG = "reviewmill publish csv"
 
@@ -106,8 +106,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max-rejections",
         metavar="LIMIT",
-        type=rejection_limit,
-        help="the job stops when more rows are rejected: a share below 1, or a count; the worker's when not given",
+        type=rejections,
+        help="the job fails when more rows are rejected: a share of them (5%%), or a number; the worker's when not given",
     )
 
 

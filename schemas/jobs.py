@@ -87,8 +87,8 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dialect: Dialect
     header: Header
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
-    max_rejections: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    """A share below 1, or a count from 1 on; null for no limit."""
+    max_rejections: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """A share below 1, or a count from 1 on; 0 where no row may be rejected, null for no limit."""
     output: Output = Output()
     profile: Profile | None = None
     """What held-out rows looked like under the model, for the report; null where it is not known."""

@@ -52,7 +52,7 @@ class JobRules:
     """What holds for jobs whose upload does not say otherwise."""
 
     chunk_rows: int
-    max_rejections: float
+    max_rejections: float | None
     threads: int = 1
     range_bytes: int = 0
     """A larger file is worked on in ranges of about so many bytes, which workers can share; 0 for none."""
@@ -214,5 +214,5 @@ class _Job:
             with self._meter.phase("write"):
                 record = self._store.write_part(step.number, content, place=step.place, last=step.last)
         self._totals.add(record)
-        if self._totals.exceeds(self._spec.max_rejections):
+        if self._totals.exceeds(self._spec, record):
             raise too_many(self._spec, self._totals)

@@ -26,7 +26,8 @@ from worker.core.naming import (
     job_object,
     part_object,
 )
-from worker.core.range_verdict import exceeds
+from worker.core.plain_bytes import is_as_stored
+from worker.core.rejection_limit import exceeds
 from worker.core.report_html import JobSummary, report_html
 from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
@@ -85,9 +86,10 @@ class Totals:
         """Return what the report shows; `reason` says why the job failed."""
         return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report, self.shares(spec))
 
-    def exceeds(self, limit: float | None) -> bool:
-        """Say whether rejections are above the limit."""
-        return exceeds(limit, rejections=self.rejections, rows=self.rows)
+    def exceeds(self, spec: JobSpec, last: PartRecord) -> bool:
+        """Say whether the job must stop for its rejections, `last` being the last part that was added."""
+        read = 1.0 if last.last else _share_read(spec, last.next_byte)
+        return exceeds(spec.max_rejections, rejections=self.rejections, rows=self.rows, read=read)
 
 
 class JobStore:
@@ -193,6 +195,12 @@ class JobStore:
 
     def _first(self, name: str, value: T, kind: type[T]) -> T:
         return first_document(self._results, name, value, kind)
+
+
+def _share_read(spec: JobSpec, byte: int) -> float:
+    """Return how much of the file is before a place; 0 where its places are not those of the stored bytes."""
+    stored = spec.dialect.format != "parquet" and is_as_stored(spec.dialect)
+    return byte / spec.source.size if stored else 0.0
 
 
 def first_document(results: Objects, name: str, value: T, kind: type[T]) -> T:

@@ -58,7 +58,7 @@ def run_range(
     model = JobModel(places.models)
     ranges = RangeWork(spec, results, file, model=model, meter=meter, threads=rules.threads)
     _work(task, spec, ranges, Attempts(results, range_folder(job, task.range)), stopping)
-    verdict = ranges.store.verdict(spec.max_rejections)
+    verdict = ranges.store.verdict(spec)
     if verdict is None:
         return None
     manifest = finish_job(store, spec, *ranges.ending(verdict), source=spec.source, meter=meter, stopping=stopping)

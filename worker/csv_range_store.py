@@ -10,7 +10,7 @@ from itertools import count, takewhile
 from cloud.objects import ContentConflict, Objects
 from cloud.once import put_once
 from schemas.codec import encode
-from schemas.jobs import PartRecord
+from schemas.jobs import JobSpec, PartRecord
 from schemas.ranges import RangePlan, RangeRecord
 from worker.core.naming import PLAN, finished_range, job_object, part_object, range_folder
 from worker.core.range_verdict import BrokenChain, Verdict, judge
@@ -59,18 +59,18 @@ class RangeStore:
         infos = self._results.listing(job_object(self.job, "finished/"))
         return {int(match[1]) for info in infos if (match := _RECORD.fullmatch(info.name))}
 
-    def verdict(self, limit: float | None) -> Verdict | None:
+    def verdict(self, spec: JobSpec) -> Verdict | None:
         """Return how the job ends by what is stored, None where it must go on. See `judge`."""
         finished = self.finished()
         in_order = takewhile(finished.__contains__, count())
         with ThreadPoolExecutor(_READERS, "ranges") as readers:
             records = [record for record in readers.map(self.range, list(in_order)) if record is not None]
-        return self.judge(records, limit)
+        return self.judge(records, spec)
 
-    def judge(self, records: Iterable[RangeRecord], limit: float | None) -> Verdict | None:
+    def judge(self, records: Iterable[RangeRecord], spec: JobSpec) -> Verdict | None:
         """Return what `judge` says of records. Raises ContentConflict where they do not fit together."""
         try:
-            return judge(records, limit)
+            return judge(records, spec.max_rejections, size=spec.source.size)
         except BrokenChain as error:
             raise ContentConflict(f"The ranges of {self.job} do not fit together: {error}.") from None
 

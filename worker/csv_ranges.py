@@ -63,7 +63,7 @@ class RangeWork:
             record = self.store.range(number) or self.run(number, place, go_on)
             records.append(record)
             place = Place(record.next.byte, record.next.line, record.next.row)
-            verdict = self.store.judge(records, self._spec.max_rejections)
+            verdict = self.store.judge(records, self._spec)
         return self.ending(verdict)
 
     def run(self, number: int, start: Place, go_on: Callable[[], object]) -> RangeRecord:

@@ -50,7 +50,7 @@ def share_ranges(
     Safe to call again: a plan that is stored is taken, and a range that is asked for twice gives the same. `go_on`
     is called at times, and raises where no more may be done. Blocks. Raises TransientError, ContentConflict.
     """
-    if store.verdict(spec.max_rejections) is not None:
+    if store.verdict(spec) is not None:
         return
     try:
         plan = store.plan() or store.settle_plan(_plan(spec, file, go_on))

@@ -48,7 +48,9 @@ def csv_reviews(stream: BinaryIO, dialect: Dialect) -> Reviews:
     def items() -> Iterator[Review | Rejection]:
         for item in reader:
             if isinstance(item, BadRow):
-                yield rejection(item.id or f"r:{item.row}", InvalidInput(item.code, item.reason), "parse", item.row, item.line)
+                yield rejection(
+                    item.id or f"r:{item.row}", InvalidInput(item.code, item.reason), "parse", item.row, item.line
+                )
             else:
                 yield Review(item.row, item.line, item.id or f"r:{item.row}", item.text, item.fields)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
+from worker.core.rejection_limit import rejection_limit
 from worker.core.settings_apart import name_faults, place_faults
 
 T = TypeVar("T")
@@ -159,11 +160,11 @@ class Settings:
         "A larger CSV, TSV or JSONL upload is cut into ranges of about so many bytes, which workers share; 0 for none.",
         _whole(0, 1_000_000 * _MB),
     )
-    max_rejections: float = _setting(
+    max_rejections: float | None = _setting(
         "REVIEWMILL_MAX_REJECTIONS",
         0.5,
-        "A CSV job stops when rejections exceed this: a share of its rows below 1, a count from 1 on.",
-        _number(0.000001, 1e12),
+        "A CSV job fails when rejections exceed this: a share of its rows, such as 0.5 or 50%, or a number of them.",
+        rejection_limit,
     )
     model_check_s: float = _setting(
         "REVIEWMILL_MODEL_CHECK_S",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -14,6 +13,7 @@ from schemas.jobs import Dialect
 from schemas.names import canonical_model
 from worker.core.csv_detect import detect_dialect
 from worker.core.csv_dialect import check_dialect
+from worker.core.rejection_limit import rejection_limit
 
 T = TypeVar("T")
 Format = Literal["csv", "jsonl", "parquet"]
@@ -35,11 +35,11 @@ class JobOptions:
     version: str | None
     """None for the version that is current when the job starts."""
     dialect: Dialect
-    max_rejections: float
+    max_rejections: float | None
 
 
 def job_options(
-    name: str, metadata: Mapping[str, str], *, max_rejections: float, head: bytes | None = None
+    name: str, metadata: Mapping[str, str], *, max_rejections: float | None, head: bytes | None = None
 ) -> JobOptions:
     """Read the options; `name` is the object's, `max_rejections` the default, `head` the start of its stored bytes.
 
@@ -131,14 +131,11 @@ def _flag(value: str) -> bool:
     return known[value.lower()]
 
 
-def _limit(value: str) -> float:
+def _limit(value: str) -> float | None:
     try:
-        limit = float(value)
-    except ValueError:
-        limit = math.nan
-    if not 0 < limit < math.inf:
-        raise _invalid("'max-rejections' must be a share below 1, or a count from 1 on.")
-    return limit
+        return rejection_limit(value)
+    except ValueError as error:
+        raise _invalid(f"'max-rejections' {error}.") from None
 
 
 def _invalid(reason: str) -> InvalidInput:

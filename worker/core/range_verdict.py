@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.ranges import RangeRecord
+from worker.core.rejection_limit import exceeds
 
 
 class BrokenChain(Exception):  # noqa: N818 - a fact, raised as an alarm
@@ -28,16 +29,11 @@ class Verdict:
     """Whether their rejections exceed the job's limit."""
 
 
-def exceeds(limit: float | None, *, rejections: int, rows: int) -> bool:
-    """Say whether rejections are above the limit: a share of the rows below 1, a count from 1 on."""
-    return limit is not None and rejections > (limit * rows if limit < 1 else limit)
-
-
-def judge(in_order: Iterable[RangeRecord], limit: float | None) -> Verdict | None:
+def judge(in_order: Iterable[RangeRecord], limit: float | None, *, size: int) -> Verdict | None:
     """Return how a job ends, None where it must go on.
 
-    `in_order` are its ranges from the first to before a missing one. The limit, as in `exceeds`, is looked at where
-    each range ends. Raises BrokenChain.
+    `in_order` are its ranges from the first to before a missing one, `size` the bytes of its file. The limit, as in
+    `rejection_limit.exceeds`, is looked at where each range ends. Raises BrokenChain.
     """
     kept: list[RangeRecord] = []
     rows = rejections = 0
@@ -51,7 +47,8 @@ def judge(in_order: Iterable[RangeRecord], limit: float | None) -> Verdict | Non
             raise BrokenChain(f"range {record.range} does not have as many rows as its places say")
         if record.reason is not None:
             return Verdict(tuple(kept), reason=record.reason)
-        if exceeds(limit, rejections=rejections, rows=rows):
+        read = 1.0 if record.last else record.next.byte / size
+        if exceeds(limit, rejections=rejections, rows=rows, read=read):
             return Verdict(tuple(kept), too_many=True)
         if record.last:
             return Verdict(tuple(kept))

@@ -84,7 +84,7 @@ def test_an_empty_option_is_not_taken_for_none(
 
 
 @pytest.mark.usefixtures("local_cloud")
-@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf", "few", ""])
+@pytest.mark.parametrize("limit", ["1.0", "1.5", "-1", "nan", "inf", "few", "", "101%"])
 def test_a_rejection_limit_that_no_worker_takes_is_refused_before_the_upload(
     capsys: pytest.CaptureFixture[str], limit: str
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from cloud.faults import Faults
@@ -31,7 +33,7 @@ def code(manifest: JobManifest) -> str:
         (b"text\ngood\n", {"delimiter": "||"}, "invalid_dialect"),
         (b"text\ngood\n", {"encoding": "klingon"}, "invalid_dialect"),
         (b"text\ngood\n", {"max_rejections": "many"}, "invalid_metadata"),
-        (b"text\ngood\n", {"max_rejections": "0"}, "invalid_metadata"),
+        (b"text\ngood\n", {"max_rejections": "1.0"}, "invalid_metadata"),
         (b"text\ngood\n", {"header": "perhaps"}, "invalid_metadata"),
         (b"text\ngood\n", {"text_column": ""}, "invalid_metadata"),
     ],
@@ -79,7 +81,7 @@ def test_metadata_names_model_and_version() -> None:
     assert (manifest.state, manifest.model, manifest.version) == ("done", "logistic_regression", "v2")
 
 
-@pytest.mark.parametrize(("limit", "rows"), [("0.3", 3), ("2", 6), ("3", 9), ("0.45", 6)])
+@pytest.mark.parametrize(("limit", "rows"), [("0", 3), ("0.08", 3), ("0.3", 9), ("2", 6), ("3", 9), ("45%", 11)])
 def test_too_many_rejections_stop_the_job_and_keep_what_was_done(limit: str, rows: int) -> None:
     world = World()
     upload = world.upload(ROWS, max_rejections=limit)
@@ -96,6 +98,28 @@ def test_rejections_at_the_limit_do_not_stop_the_job(limit: str) -> None:
     world = World()
     manifest = world.run(world.upload(ROWS, max_rejections=limit), chunk_rows=100)
     assert (manifest.state, manifest.counts.rows) == ("done", 11)
+
+
+BAD_FIRST = b"text,n\n" + b",0\n" * 50 + b"good,1\n" * 150
+"""A quarter of the rows cannot be scored, and they come first."""
+
+
+@pytest.mark.parametrize(("limit", "state"), [("0.3", "done"), ("25%", "done"), ("0.24", "failed")])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_the_order_of_rows_does_not_decide(limit: str, state: str, name: str) -> None:
+    lines = BAD_FIRST.splitlines(keepends=True)
+    for data in (BAD_FIRST, b"".join([lines[0], *reversed(lines[1:])])):
+        world = World()
+        stored = gzip.compress(data) if name.endswith(".gz") else data
+        assert world.run(world.upload(stored, name, max_rejections=limit)).state == state
+
+
+def test_a_share_stops_a_job_that_the_rest_of_the_file_cannot_save() -> None:
+    world = World()
+    upload = world.upload(b"text,n\n" + b",0\n" * 90 + b"a,1\n" * 10, max_rejections="0.3")
+    manifest = world.run(upload)
+    assert (manifest.state, code(manifest)) == ("failed", "too_many_rejections")
+    assert manifest.counts.rows == 30
 
 
 def test_an_overwritten_upload_ends_in_a_failed_job_and_the_new_one_has_its_own() -> None:

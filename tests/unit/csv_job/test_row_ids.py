@@ -33,7 +33,10 @@ def test_texts_are_scored_whatever_their_id_is() -> None:
     world = World()
     upload = world.upload(IDS, id_column="id")
     world.run(upload)
-    assert [(line["id"], line["row"]) for line in predictions(world.stored(upload))] == [("a-1", "1"), ("review 1", "2")]
+    assert [(line["id"], line["row"]) for line in predictions(world.stored(upload))] == [
+        ("a-1", "1"),
+        ("review 1", "2"),
+    ]
 
 
 @pytest.mark.parametrize(
