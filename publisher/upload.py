@@ -20,10 +20,10 @@ from publisher.upload_options import PROG, job_metadata, upload_parser
 from publisher.wait_job import print_job, wait_for_job
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
-from worker.core.csv_detect import HEAD_BYTES
 from worker.core.id_conflicts import IdConflicts, IdTexts
 from worker.core.job_options import job_options
 from worker.core.output_options import output_options
+from worker.core.plain_bytes import HEAD_BYTES
 from worker.core.row_models import model_place
 from worker.core.rows import Place, Row, RowReader, open_rows
 from worker.parquet.reading import ParquetBytes, open_parquet, parquet_rows

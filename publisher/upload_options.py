@@ -107,7 +107,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--max-rejections",
         metavar="LIMIT",
         type=rejections,
-        help="the job fails when more rows are rejected: a share of them (5%%), or a number; the worker's when not given",
+        help="the job fails when more rows are rejected: a share of them (5%%), or a number; default: the worker's",
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +15,11 @@ from schemas.errors import InvalidInput
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+MAX_DEPTH = 100
+"""How deep the values of an object of any fields may be nested, the object counted."""
+
 _encoder = msgspec.json.Encoder(order="deterministic")
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
 
@@ -28,15 +34,36 @@ def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
     Stricter than the standard library: rejects NaN and infinities, duplicate keys, unknown fields, lone
     surrogates, invalid UTF-8, deep nesting, and numbers for strings. Raises InvalidInput and nothing else.
     """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+    value: T = _decoded(data, decoder, max_bytes)
+    _refuse_duplicate_keys(data, kind)
+    return value
+
+
+def decode_object(data: bytes, *, max_bytes: int) -> dict[str, Any]:
+    """Return a JSON object with any fields, as strict as `decode`; of fields of its values the last of a name counts.
+
+    Values may be nested up to MAX_DEPTH, the same on every machine. Raises InvalidInput and nothing else.
+    """
+    value: dict[str, Any] = _decoded(data, _object_decoder, max_bytes)
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise _too_deep()
+    if _may_repeat(data, value):
+        fields = json.loads(data, object_pairs_hook=list, parse_int=str, parse_float=str)
+        if len(fields) != len(value):
+            raise _twice()
+    return value
+
+
+def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any], max_bytes: int) -> Any:  # noqa: ANN401 - as the decoder
     if len(data) > max_bytes:
         raise InvalidInput(
             "too_large", f"The document has {len(data):,} bytes; at most {max_bytes:,} are allowed. Send less at once."
         )
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
     try:
-        value: T = decoder.decode(data)
+        return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _from_validation(str(error)) from None
     except msgspec.DecodeError as error:
@@ -45,16 +72,34 @@ def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
         raise _not_utf8() from None
     except RecursionError:
         raise _too_deep() from None
-    _refuse_duplicate_keys(data, kind)
-    return value
-
-
-def _not_utf8() -> InvalidInput:
-    return InvalidInput("invalid_utf8", "The bytes are not UTF-8. Encode the document as UTF-8.")
 
 
 def _too_deep() -> InvalidInput:
     return InvalidInput("nested_too_deep", "The JSON is nested too deeply. Send a flat object.")
+
+
+def _is_deep(value: object) -> bool:
+    """Say whether a value holds more than MAX_DEPTH lists and objects in one another."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = list(chain.from_iterable(inner))
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _may_repeat(data: bytes, fields: Mapping[str, object]) -> bool:
+    """Say whether an object may name a field twice: a name stands twice in the bytes, or can be written otherwise."""
+    if b"\\u" in data:
+        return True
+    for name in fields:
+        key = _encoder.encode(name)
+        if data.count(key) > 1 or b"\\" in key or b"/" in key:
+            return True
+    return False
+
+
+def _not_utf8() -> InvalidInput:
+    return InvalidInput("invalid_utf8", "The bytes are not UTF-8. Encode the document as UTF-8.")
 
 
 def _from_syntax(data: bytes, detail: str) -> InvalidInput:
@@ -91,6 +136,8 @@ def _from_validation(detail: str) -> InvalidInput:
     if detail.startswith("Object contains unknown field"):
         # The name comes from the sender and could hold anything, so it is not repeated.
         return InvalidInput("unknown_field", "The document has a field that the contract does not know. Remove it.")
+    if "out of range" in detail:
+        return InvalidInput("invalid_field", "The document has a number that is out of range. Send it as a string.")
     if "of length >=" in detail:
         return InvalidInput("empty_field", f"{where} is empty. Give it a value.")
     if "of length <=" in detail:
@@ -136,5 +183,9 @@ def _quoted_names(kind: type[msgspec.Struct]) -> tuple[bytes, ...]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) != len(pairs):
-        raise InvalidInput("duplicate_key", "An object of the document names a field twice. Send each field once.")
+        raise _twice()
     return keys
+
+
+def _twice() -> InvalidInput:
+    return InvalidInput("duplicate_key", "An object of the document names a field twice. Send each field once.")

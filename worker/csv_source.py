@@ -13,10 +13,9 @@ from cloud.objects import ObjectInfo, ObjectNotFound, Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
-from worker.core.csv_detect import HEAD_BYTES
 from worker.core.kernel import Kernel, KernelSupply
 from worker.core.output_options import kept_columns
-from worker.core.plain_bytes import without
+from worker.core.plain_bytes import HEAD_BYTES, without
 from worker.core.range_places import range_starts
 from worker.core.rows import BadRow, Place, Row, RowBatch, RowReader, open_rows, resume_rows, stored_byte
 from worker.parquet.reading import ParquetBytes, open_parquet, parquet_rows

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reviewmill score",
         description=(
-            "Score a local file: CSV, TSV (quotes are text there) or JSON lines of review requests, also in gzip. "
+            "Score a local file: CSV, TSV (quotes are text there) or JSON lines, also in gzip. "
             "Nothing is sent anywhere; only the model is read, from a folder or a bucket. Every row ends in the "
             "predictions or in the rejections, and the counts are printed; wholly blank lines are no rows. "
             "Exit status: 0 done; 1 --strict was given, and a row was rejected or an id stands for several texts; "
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 when a row was rejected, or an id stands for several texts"
     )
-    reading = parser.add_argument_group("how a CSV is read")
+    reading = parser.add_argument_group("how the file is read")
     reading.add_argument(
         "--text-column",
         metavar="NAME",
@@ -135,8 +135,6 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _reviews(stream: BufferedReader, options: argparse.Namespace) -> Reviews:
-    if _is_jsonl(options.file):
-        return jsonl_reviews(stream)
     said = {
         "text-column": options.text_column,
         "id-column": options.id_column,
@@ -144,10 +142,11 @@ def _reviews(stream: BufferedReader, options: argparse.Namespace) -> Reviews:
         "quote": options.quote,
         "encoding": options.encoding,
         "header": "false" if options.no_header else None,
+        "format": "jsonl" if _is_jsonl(options.file) else None,
     }
     metadata = {key: value for key, value in said.items() if value is not None}
     asked = job_options(options.file.name, metadata, max_rejections=1.0, head=head_of(stream))
-    return csv_reviews(stream, asked.dialect)
+    return jsonl_reviews(stream, asked.dialect) if _is_jsonl(options.file) else csv_reviews(stream, asked.dialect)
 
 
 def _is_jsonl(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A local file of reviews → reviews and rejections, lazily: CSV and TSV as a CSV job reads them, JSONL as messages."""
+"""A local file of reviews → reviews and rejections, lazily, as a job reads it; but lines of JSON may ask for models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.outcomes import Rejection, Stage
-from worker.core.csv_detect import HEAD_BYTES, detect_dialect
-from worker.core.jsonl_rows import JSONL_HEADER, json_lines, line_request
-from worker.core.plain_bytes import plain_bytes
+from worker.core.json_fields import JsonRules, asked_model, line_fields
+from worker.core.jsonl_rows import json_lines, open_lines
+from worker.core.plain_bytes import HEAD_BYTES, plain_bytes
 from worker.core.rows import BadRow, open_rows
 
 _CHUNK_BYTES = 1 << 20
@@ -57,28 +57,29 @@ def csv_reviews(stream: BinaryIO, dialect: Dialect) -> Reviews:
     return Reviews(reader.header.columns, items())
 
 
-def jsonl_reviews(stream: BufferedReader) -> Reviews:
-    """Read review requests, one a line, also from gzip. Blank lines are no rows; a byte order mark is skipped.
+def jsonl_reviews(stream: BufferedReader, dialect: Dialect) -> Reviews:
+    """Read JSON lines, each of which may ask for a model. Raises InvalidInput for the file as a whole.
 
     While they are read, raises InvalidInput: `too_large_inflated`, `broken_gzip`.
     """
-    chunks, _ = plain_bytes(_chunks(stream), detect_dialect(Dialect(format="jsonl"), (), head_of(stream)))
-    return Reviews(JSONL_HEADER.columns, _jsonl_items(chunks))
+    chunks, dialect = plain_bytes(_chunks(stream), dialect)
+    header, chunks = open_lines(chunks, dialect)
+    return Reviews(header.columns, _jsonl_items(chunks, JsonRules(dialect, header)))
 
 
-def _jsonl_items(chunks: Iterable[bytes]) -> Iterator[Review | Rejection]:
+def _jsonl_items(chunks: Iterable[bytes], rules: JsonRules) -> Iterator[Review | Rejection]:
     row = 0
-    for _, number, data, _ in json_lines(chunks):
+    for byte, number, data, _ in json_lines(chunks):
         if not data:
             continue
         row += 1
         try:
-            request = line_request(data)
+            fields = line_fields(data)
+            item = rules.row(fields, row, number, byte)
         except InvalidInput as error:
             yield rejection(error.key or f"r:{row}", error, "decode", row, number)
             continue
-        cells = [request.id or "", request.text]
-        yield Review(row, number, request.id or f"r:{row}", request.text, cells, request.model, request.version)
+        yield Review(row, number, item.id or f"r:{row}", item.text, item.fields, *asked_model(fields))
 
 
 def head_of(stream: BufferedReader) -> bytes:

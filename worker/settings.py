@@ -162,7 +162,7 @@ class Settings:
     )
     max_rejections: float | None = _setting(
         "REVIEWMILL_MAX_REJECTIONS",
-        0.5,
+        cast("float | None", 0.5),
         "A CSV job fails when rejections exceed this: a share of its rows, such as 0.5 or 50%, or a number of them.",
         rejection_limit,
     )

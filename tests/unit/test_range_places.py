@@ -16,7 +16,7 @@ from worker.core.rows import Place, first_place, open_rows
 
 JSON_LINES = st.lists(
     st.sampled_from([b'{"text": "a"}', b"", b"  ", b"\xff", b'{"text": "a longer one"}\r', b"[]"]), max_size=30
-).map(b"\n".join)
+).map(lambda lines: b"\n".join([b'{"text": "no array"}', *lines]))
 
 
 def read_one_by_one(data: bytes, dialect: Dialect, range_bytes: int) -> tuple[list[Place], Header]:

@@ -19,10 +19,9 @@ from worker.core.csv_dialect import codec_name
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import Broken, RecordReader
 from worker.core.inflate import inflate
-from worker.core.plain_bytes import plain_bytes
-
-HEAD_BYTES = 1 << 16
-"""So much of a file is looked at."""
+from worker.core.json_fields import field_names, head_lines
+from worker.core.jsonl_rows import json_lines
+from worker.core.plain_bytes import HEAD_BYTES, plain_bytes
 
 TEXT_NAMES = ("text", "review", "comment", "review_text", "sentence", "content", "body", "message", "phrase")
 """Names that a text column goes by, in any case; of several that a file has, the first of these is taken."""
@@ -43,10 +42,10 @@ def detect_dialect(dialect: Dialect, said: Collection[str], head: bytes) -> Dial
         head = _inflated(head)
     if "encoding" not in said and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         dialect = dialect if head.startswith(_UTF_32_LE) else msgspec.structs.replace(dialect, encoding="utf-16")
-    if dialect.format != "csv":
-        return dialect
     try:
-        return _with_columns(dialect, said, head)
+        if dialect.format == "jsonl":
+            return _with_fields(dialect, said, head)
+        return dialect if dialect.format == "parquet" else _with_columns(dialect, said, head)
     except InvalidInput:
         return dialect
 
@@ -67,6 +66,13 @@ def _with_columns(dialect: Dialect, said: Collection[str], head: bytes) -> Diale
             quote = None if loose else dialect.quote
             return msgspec.structs.replace(dialect, delimiter=delimiter, text_column=text, quote=quote)
     return dialect
+
+
+def _with_fields(dialect: Dialect, said: Collection[str], head: bytes) -> Dialect:
+    """Take the text column that the fields of the first lines tell; the last line may be cut off."""
+    plain, _ = plain_bytes([head], msgspec.structs.replace(dialect, compression=None))
+    text = _text_column(dialect, said, [field_names(head_lines(json_lines(plain), HEAD_BYTES))])
+    return dialect if text is None else msgspec.structs.replace(dialect, text_column=text)
 
 
 def _text_column(dialect: Dialect, said: Collection[str], sample: Sequence[Sequence[str]]) -> str | None:

@@ -21,7 +21,7 @@ def is_formula(source: Pointer, start: int, end: int) -> bool:
         return False
     byte = source[start]
     if byte == 0xEF and end - start >= 3 and source[start + 1] == 0xBC:  # noqa: PLR2004 - U+FF00 to U+FF3F
-        return is_sign(source[start + 2] - 0x60)  # type: ignore[no-any-return]  # pointers have no type in Python
+        return is_sign(source[start + 2] - 0x60)
     return is_sign(byte) or byte == 9 or byte == LF or byte == CR  # noqa: PLR1714, PLR2004 - see `is_sign`
 
 

@@ -13,6 +13,9 @@ from schemas.jobs import Dialect
 from worker.core.csv_dialect import is_utf_16
 from worker.core.inflate import inflate
 
+HEAD_BYTES = 1 << 16
+"""So much of a file is looked at to tell how it is read."""
+
 _UTF_16 = "utf-16"
 _NO_UTF_8 = b"\xff"
 """Stands for the half of a character: the row that holds it is rejected as wrongly encoded."""

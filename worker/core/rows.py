@@ -25,7 +25,7 @@ from worker.core.csv_fields import split_fields
 from worker.core.csv_header import header_columns
 from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
 from worker.core.csv_rows import CsvRows
-from worker.core.jsonl_rows import JsonRows, json_header
+from worker.core.jsonl_rows import JsonRows, open_lines
 from worker.core.kernel import Kernel
 from worker.core.plain_bytes import is_as_stored, plain_bytes
 from worker.core.row_batch import RowBatch
@@ -81,9 +81,9 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
     """Read a file from its first byte.
 
     Raises InvalidInput for the file as a whole: `invalid_dialect`, `empty_file`, `missing_column`,
-    `duplicate_column`, `unreadable_header`, `wrong_encoding`, `compressed_file`, `not_csv`. A file with only a header
-    has no rows and is valid. Without a header the columns are named `column_1`, `column_2` and so on, as many as the
-    first readable record has.
+    `duplicate_column`, `unreadable_header`, `wrong_encoding`, `compressed_file`, `not_csv`, `json_array`. A file
+    with only a header has no rows and is valid. Without a header the columns are named `column_1`, `column_2` and so
+    on, as many as the first readable record has. Of JSON lines, the fields of the first lines are the columns.
 
     While rows are read: `too_large_inflated` and `broken_gzip`.
     """
@@ -93,7 +93,8 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
         )
     chunks, dialect = plain_bytes(chunks, dialect)
     if dialect.format == "jsonl":
-        return RowReader(json_header(dialect), JsonRows(chunks, dialect, Place()))
+        header, chunks = open_lines(chunks, dialect)
+        return RowReader(header, JsonRows(chunks, dialect, header, Place()))
     records = _records(chunks, dialect, Place())
     encoding = codec_name(dialect.encoding)
     check_signature(records.head(SIGNATURE_BYTES), encoding)
@@ -122,7 +123,7 @@ def resume_rows(
     """
     chunks, dialect = plain_bytes(chunks, dialect, skip=place.byte)
     if dialect.format == "jsonl":
-        return RowReader(header, JsonRows(chunks, dialect, place))
+        return RowReader(header, JsonRows(chunks, dialect, header, place))
     return RowReader(header, CsvRows(_records(chunks, dialect, place), [], dialect, header, place.row, kernel=kernel))
 
 

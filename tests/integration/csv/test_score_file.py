@@ -16,7 +16,8 @@ from worker.score_file import main
 CSV = b'id,text\n1,"good, really"\n2\n3,\n4,awful\n'
 JSONL = (
     b'\xef\xbb\xbf{"text": "good", "id": "a"}\n\n{"text": "bad", "model": "linear_svc"}\r\n{"text": ""}\n{"text": 1}\n'
-    b'{"text": "good", "id": "z", "model": "bert"}\n{"text": "good", "version": "none"}\nnot json\n{"text": "last"}'
+    b'{"text": "good", "id": "z", "model": "bert"}\n{"text": "good", "model": "linear_svc", "version": "none"}\n'
+    b'not json\n{"text": "last"}'
 )
 
 
@@ -49,21 +50,23 @@ def test_json_lines_keep_their_order_and_name_their_models(here: Path) -> None:
     assert [(one["key"], one["row"], one["model"]) for one in scored] == [
         ("a", 1, "logistic_regression"),
         ("r:2", 2, "linear_svc"),
+        ("z", 5, "logistic_regression"),
         ("r:8", 8, "logistic_regression"),
     ]
     assert [(one["key"], one["row"], one["line"], one["code"], one["stage"]) for one in bad] == [
         ("r:3", 3, 4, "empty_text", "decode"),
         ("r:4", 4, 5, "wrong_type", "decode"),
-        ("z", 5, 6, "unknown_model", "model"),
         ("r:6", 6, 7, "unknown_version", "model"),
         ("r:7", 7, 8, "invalid_json", "decode"),
     ]
 
 
 def test_json_lines_can_become_csv(here: Path) -> None:
-    (here / "in.jsonl").write_bytes(b'{"text": "good", "id": "a"}\n')
-    assert main(["in.jsonl", "--output", "out.csv"]) == 0
-    assert (here / "out.csv").read_text().splitlines()[0] == "id,text,row,label,probability,model,version"
+    (here / "in.jsonl").write_bytes(b'{"nr": 7, "review": "good", "stars": 5}\n')
+    assert main(["in.jsonl", "--output", "out.csv", "--id-column", "nr"]) == 0
+    header, row = (here / "out.csv").read_text().splitlines()
+    assert header == "nr,review,stars,row,label,probability,model,version"
+    assert row.startswith("7,good,5,1,")
 
 
 @pytest.mark.parametrize("name", ["in.csv.gz", "in.csv", "in.jsonl.gz", "in.csv.utf16"])
