@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from schemas.errors import InvalidInput
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 DEFAULT_MODEL = "logistic_regression"
 MODEL_NAMES = ("logistic_regression", "linear_svc", "decision_tree")
@@ -22,7 +26,10 @@ def canonical_model(name: str | None) -> str:
     try:
         return _ALIASES[name]
     except KeyError:
+        # Only what looks like a name is repeated: the cell of a wrong column may hold anything.
+        shown = f" '{name}'" if _NAME.fullmatch(name) else ""
         raise InvalidInput(
             "unknown_model",
-            f"The model is not one that is served. Name one of {', '.join(MODEL_NAMES)}, or none for the default.",
+            f"The model{shown} is not one that is served. Name one of {', '.join(MODEL_NAMES)}, or none for the "
+            "default.",
         ) from None

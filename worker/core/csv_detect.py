@@ -15,8 +15,9 @@ import msgspec
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
-from worker.core.csv_dialect import codec_name
+from worker.core.csv_dialect import codec_name, excel_separator
 from worker.core.csv_fields import split_fields
+from worker.core.csv_header import find_column
 from worker.core.csv_records import Broken, RecordReader
 from worker.core.inflate import inflate
 from worker.core.json_fields import field_names, head_lines
@@ -54,7 +55,14 @@ def _with_columns(dialect: Dialect, said: Collection[str], head: bytes) -> Diale
     """Take the first delimiter under which the header names the text column."""
     plain, inner = plain_bytes([head], msgspec.structs.replace(dialect, compression=None))
     data = b"".join(plain)
-    for delimiter in (dialect.delimiter,) if "delimiter" in said else _DELIMITERS:
+    delimiters = (dialect.delimiter,) if "delimiter" in said else _DELIMITERS
+    first = next(iter(data.splitlines(keepends=True)), b"")
+    if (separator := excel_separator(first.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n"))) is not None:
+        data = data[len(first) :]
+        if "delimiter" not in said:
+            delimiters = (separator,)
+            dialect = msgspec.structs.replace(dialect, delimiter=separator)
+    for delimiter in delimiters:
         trial = msgspec.structs.replace(inner, delimiter=delimiter)
         if trial.quote == delimiter:
             continue
@@ -84,7 +92,7 @@ def _text_column(dialect: Dialect, said: Collection[str], sample: Sequence[Seque
         several = len(first) > 1 and all(len(fields) == len(first) for fields in sample)
         return dialect.text_column if several else None
     if "text_column" in said:
-        return dialect.text_column if dialect.text_column in first else None
+        return None if find_column(dialect.text_column, first) is None else dialect.text_column
     if dialect.text_column in first:
         return dialect.text_column
     for known in TEXT_NAMES:
@@ -113,6 +121,12 @@ def _sample(data: bytes, dialect: Dialect) -> tuple[list[list[str]], bool]:
         except InvalidInput:
             continue
     return sample, broken
+
+
+def begins_object(head: bytes) -> bool:
+    """Say whether a stored file, which begins so, begins with an object of JSON."""
+    data = _inflated(head) if head.startswith(_GZIP) else head
+    return data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
 
 
 def _inflated(head: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
@@ -15,6 +16,9 @@ _ASCII_BASED = frozenset(
     | {f"cp{page}" for page in range(1250, 1259)}
 )
 """Encodings in which the bytes of line ends, quotes and delimiters mean nothing else: records can be cut unread."""
+
+_SEPARATOR = re.compile(rb"(?i:sep)=([!-~\t ])")
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,40}")
 
 _SIGNATURES = (
     (b"\x1f\x8b", "compressed_file", "The file is compressed (gzip). Upload it uncompressed."),
@@ -45,6 +49,12 @@ def is_utf_16(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in {"utf-16", "utf16"}
 
 
+def excel_separator(line: bytes) -> str | None:
+    """Return the delimiter that Excel's first line `sep=;` tells, None for any other line."""
+    match = _SEPARATOR.fullmatch(line)
+    return match[1].decode() if match else None
+
+
 def codec_name(encoding: str) -> str:
     """Return Python's name of the encoding. Raises InvalidInput("invalid_dialect") for one that is not supported."""
     try:
@@ -54,9 +64,10 @@ def codec_name(encoding: str) -> str:
     if name == "utf-8-sig":
         name = "utf-8"
     if name not in _ASCII_BASED:
+        shown = f" {encoding!r}" if _NAME.fullmatch(encoding) else ""
         raise _invalid(
-            "The encoding is not one that is read. Save the file as UTF-8, or name a single-byte encoding such as "
-            "cp1252 or iso-8859-1."
+            f"The encoding{shown} is not one that is read. Save the file as UTF-8, or name a single-byte encoding "
+            "such as cp1252 or iso-8859-1."
         )
     return name
 

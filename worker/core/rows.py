@@ -20,10 +20,10 @@ from typing import Protocol
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect, Header
-from worker.core.csv_dialect import SIGNATURE_BYTES, check_dialect, check_signature, codec_name
+from worker.core.csv_dialect import SIGNATURE_BYTES, check_dialect, check_signature, codec_name, excel_separator
 from worker.core.csv_fields import split_fields
 from worker.core.csv_header import header_columns
-from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
+from worker.core.csv_records import MAX_RECORD_BYTES, Plain, Record, RecordReader
 from worker.core.csv_rows import CsvRows
 from worker.core.jsonl_rows import JsonRows, open_lines
 from worker.core.kernel import Kernel
@@ -99,6 +99,8 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
     encoding = codec_name(dialect.encoding)
     check_signature(records.head(SIGNATURE_BYTES), encoding)
     first = records.one()
+    if isinstance(first, Plain) and excel_separator(first.raw) is not None:
+        first = records.one()  # Excel's own line, which is neither header nor row
     if first is None:
         raise InvalidInput("empty_file", "The file is empty. Upload one with a header and rows.")
     if dialect.header:
