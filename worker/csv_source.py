@@ -13,6 +13,7 @@ from cloud.objects import ObjectInfo, ObjectNotFound, Objects
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header, JobSpec, Source
+from worker.core.job_metadata import asked_options
 from worker.core.kernel import Kernel, KernelSupply
 from worker.core.output_options import kept_columns
 from worker.core.plain_bytes import HEAD_BYTES, without
@@ -68,7 +69,7 @@ class UploadedFile:
         # What `head` had to read is not read again.
         chunks, self._begun = self._begun or self._chunks(0), None
         if dialect.format == "parquet":
-            return open_parquet(self._parquet(info.size), dialect, info.metadata)
+            return open_parquet(self._parquet(info.size), dialect, asked_options(info.metadata))
         return dialect, open_rows(chunks, dialect).header
 
     def rows(self, spec: JobSpec, place: Place, *, before_byte: int | None = None) -> RowCursor:

@@ -146,7 +146,8 @@ def _reviews(stream: BufferedReader, options: argparse.Namespace) -> Reviews:
     }
     metadata = {key: value for key, value in said.items() if value is not None}
     asked = job_options(options.file.name, metadata, max_rejections=1.0, head=head_of(stream))
-    return jsonl_reviews(stream, asked.dialect) if _is_jsonl(options.file) else csv_reviews(stream, asked.dialect)
+    lines = asked.dialect.format == "jsonl"
+    return jsonl_reviews(stream, asked.dialect) if lines else csv_reviews(stream, asked.dialect)
 
 
 def _is_jsonl(path: Path) -> bool:

@@ -11,16 +11,29 @@ import msgspec
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from schemas.names import canonical_model
-from worker.core.csv_detect import detect_dialect
+from worker.core.csv_detect import begins_object, detect_dialect
 from worker.core.csv_dialect import check_dialect
+from worker.core.job_metadata import asked_options
 from worker.core.rejection_limit import rejection_limit
 
 T = TypeVar("T")
 Format = Literal["csv", "jsonl", "parquet"]
 
 _TAB_ENDINGS = (".tsv", ".tab")
-_ENDINGS: Mapping[str, Format] = {"jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet"}
-"""Formats by the ending of a name; others are CSV."""
+_ENDINGS: Mapping[str, Format] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "tab": "csv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "parquet": "parquet",
+    "pq": "parquet",
+}
+"""Formats by the ending of a name."""
+
+_OF_TABLES = frozenset({"header", "delimiter", "quote"})
+"""Whoever says one of these of a file does not mean JSON."""
 
 _PARQUET = b"PAR1"
 _TAB_NAMES = {"tab", "\\t", "\t"}
@@ -43,29 +56,29 @@ def job_options(
 ) -> JobOptions:
     """Read the options; `name` is the object's, `max_rejections` the default, `head` the start of its stored bytes.
 
-    Keys: `model`, `version`, `model-column`, `text-column`, `id-column`, `delimiter` (one character, or `tab`),
-    `quote` (one character, or `none` where quotes are text), `header` (`true` or `false`), `encoding`, `format`
-    (`csv`, `jsonl` or `parquet`), `max-rejections`. Other keys are left alone: tools add their own. Without a model in
-    the metadata, the nearest folder that has a model's name chooses it. Files that end in .tsv or .tab are read with
-    TAB and without quotes, those in .jsonl or .ndjson as JSON lines, those in .parquet or .pq as Parquet, unless the
-    metadata says otherwise; what neither says is told from `head` (see `detect_dialect`). Raises InvalidInput:
-    `unknown_model`, `invalid_dialect`, `invalid_metadata`, `compressed_file`.
+    Keys (see `asked_options`): `model`, `version`, `model-column`, `text-column`, `id-column`, `delimiter` (one
+    character, or `tab`), `quote` (one character, or `none` where quotes are text), `header` (`true` or `false`),
+    `encoding`, `format` (`csv`, `jsonl` or `parquet`), `max-rejections`. Without a model in the metadata, the nearest
+    folder that has a model's name chooses it. Files that end in .tsv or .tab are read with TAB and without quotes,
+    those in .jsonl, .ndjson or .json as JSON lines, those in .parquet or .pq as Parquet, unless the metadata says
+    otherwise; what neither says is told from `head` (see `detect_dialect`). Raises InvalidInput: `unknown_model`,
+    `invalid_dialect`, `invalid_metadata`, `compressed_file`.
     """
+    metadata = asked_options(metadata)
     bare = name.lower().removesuffix(".gz")
     tabs = bare.endswith(_TAB_ENDINGS)
 
     def option(key: str, default: T, read: Callable[[str], T]) -> T:
         return read(metadata[key]) if key in metadata else default
 
-    header = option("header", True, _flag)
     dialect = Dialect(
         delimiter=option("delimiter", "\t" if tabs else ",", _delimiter),
         text_column=option("text-column", "text", _column),
         id_column=option("id-column", None, _column),
         encoding=metadata.get("encoding", "utf-8"),
         quote=option("quote", None if tabs else '"', _quote),
-        header=header,
-        format=option("format", _format_of(bare, head), _format),
+        header=option("header", True, _flag),
+        format=option("format", _format_of(bare, head, is_table=not _OF_TABLES.isdisjoint(metadata)), _format),
         model_column=_column(metadata["model-column"]) if "model-column" in metadata else msgspec.UNSET,
     )
     check_dialect(dialect)
@@ -86,11 +99,14 @@ def job_options(
     )
 
 
-def _format_of(name: str, head: bytes | None) -> Format:
-    """Return the format that the name's ending tells; Parquet also shows in the first bytes."""
+def _format_of(name: str, head: bytes | None, *, is_table: bool) -> Format:
+    """Return the format that the name's ending tells, or the first bytes: those of Parquet, or an object of JSON."""
     if head is not None and head.startswith(_PARQUET):
         return "parquet"
-    return _ENDINGS.get(name.rpartition(".")[2], "csv")
+    known = _ENDINGS.get(name.rpartition(".")[2])
+    if known is not None:
+        return known
+    return "jsonl" if head is not None and not is_table and begins_object(head) else "csv"
 
 
 def _folder_model(name: str) -> str | None:

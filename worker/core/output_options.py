@@ -7,6 +7,8 @@ from typing import Literal
 
 from schemas.errors import InvalidInput
 from schemas.jobs import Header, Output
+from worker.core.csv_header import find_column
+from worker.core.job_metadata import asked_options
 
 
 def output_options(metadata: Mapping[str, str], header: Header) -> Output:
@@ -16,6 +18,7 @@ def output_options(metadata: Mapping[str, str], header: Header) -> Output:
     with commas between them). Raises InvalidInput: `invalid_metadata`, or `missing_column` for a column that the file
     lacks.
     """
+    metadata = asked_options(metadata)
     form: Literal["csv", "jsonl", "parquet"] = "csv"
     formulas: Literal["safe", "keep"] = "safe"
     if "output" in metadata:
@@ -55,11 +58,17 @@ def _columns(value: str, header: Sequence[str]) -> list[str] | None:
         return None
     if value.lower() == "none":
         return []
-    wanted = {name.strip() for name in value.split(",")}
-    missing = sorted(wanted - set(header))
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise InvalidInput(
+            "invalid_metadata", "'columns' is empty. Write all, none, or names of columns with commas between them."
+        )
+    places = {name: find_column(name, header) for name in names}
+    missing = [name for name, place in places.items() if place is None]
     if missing:
         raise InvalidInput(
             "missing_column",
             f"'columns' names {', '.join(missing)}, which the file does not have. It has: {', '.join(header[:50])}.",
         )
+    wanted = {header[place] for place in places.values() if place is not None}
     return [name for name in dict.fromkeys(header) if name in wanted]

@@ -55,6 +55,15 @@ def test_the_table_holds_what_a_csv_would(cloud: Cloud) -> None:
     assert stored["rejections.jsonl"] == other["rejections.jsonl"]
 
 
+def test_the_fields_of_json_lines_are_columns_of_text(cloud: Cloud) -> None:
+    data = b'{"id": 1, "review": "good", "stars": 5}\n{"review": "bad", "tags": ["x"]}\n'
+    table = table_of(cloud.stored(cloud.run(cloud.upload(data, "a.jsonl", output="parquet")))["predictions.parquet"])
+    assert table.schema.names[:4] == ["id", "review", "stars", "tags"]
+    assert [table.column(name).to_pylist() for name in table.schema.names[:4]] == [
+        ["1", ""], ["good", "bad"], ["5", ""], ["", '["x"]']
+    ]  # fmt: skip
+
+
 def test_bytes_do_not_depend_on_how_the_file_was_cut(cloud: Cloud) -> None:
     found = set()
     upload = cloud.upload(CSV, "a.csv", output="parquet")

@@ -18,7 +18,7 @@ from worker.core.job_options import job_options
 from worker.core.plain_bytes import HEAD_BYTES
 from worker.core.rows import BadRow, Row, open_rows
 
-EXPORT = [
+EXPORT: list[dict[str, Any]] = [
     {"nr": 1, "review": "good", "stars": 5, "price": 1.5, "model": "Pixel 5", "version": "1.2"},
     {"nr": 2, "review": 'a = b, "c"', "sold": True, "tags": ["x", {"y": None}], "none": None},
     {"nr": 3, "stars": 1},
