@@ -67,7 +67,9 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
 
 def _add_reading(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--format", choices=("csv", "jsonl", "parquet"), help="by the file's name when not given, else csv"
+        "--format",
+        choices=("csv", "jsonl", "parquet"),
+        help="by the file's name or first bytes when not given, else csv",
     )
     group.add_argument(
         "--text-column",

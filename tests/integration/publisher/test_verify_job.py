@@ -304,7 +304,7 @@ def test_rows_of_several_models_are_verified(local_cloud: LocalCloud, capsys: py
 
 
 def test_lines_of_several_models_are_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = b'{"text": "good"}\n{"text": "bad", "model": "linear_svc"}\n{"text": "grand", "model": "bert"}\n'
+    lines = b'{"text": "good", "id": "a"}\n{"text": "bad", "model": "linear_svc"}\n{"text": "grand", "model": "bert"}\n'
     manifest = run(local_cloud, upload(local_cloud, "in.jsonl", lines, model_column="model", output="jsonl"))
     assert verify([manifest.job]) == 0
     found = counts(capsys.readouterr().out)

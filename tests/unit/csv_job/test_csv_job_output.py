@@ -44,7 +44,7 @@ def test_some_or_no_columns_are_repeated() -> None:
     ("metadata", "code"),
     [
         ({"columns": "text,stars"}, "missing_column"),
-        ({"columns": ""}, "missing_column"),
+        ({"columns": ""}, "invalid_metadata"),
         ({"formulas": "maybe"}, "invalid_metadata"),
         ({"output": "xml"}, "invalid_metadata"),
     ],
