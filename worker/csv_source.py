@@ -25,6 +25,19 @@ _READ_ENCODINGS = {None, "", "identity", "gzip"}
 """Content encodings of uploads; gzip is told from the bytes, whatever the encoding says."""
 
 
+def is_folder_mark(uploads: Objects, upload: Upload) -> bool:
+    """Say whether an upload only marks a folder: an empty object called `name/`, as "Create folder" makes.
+
+    Storage is asked only about names that end so. A mark that is gone was nobody's file either. Blocks.
+    """
+    if not upload.name.endswith("/"):
+        return False
+    try:
+        return uploads.info(upload.name, generation=upload.generation).size == 0
+    except ObjectNotFound:
+        return True
+
+
 class UploadedFile:
     """One generation of one uploaded object. Methods block, and raise InvalidInput("source_gone") when it is gone."""
 

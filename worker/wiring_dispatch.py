@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from worker.core.kernel import KernelSupply
 from worker.csv_attempts import HandedOver
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.csv_range_job import run_range
+from worker.csv_source import is_folder_mark
 from worker.dispatch import Dispatcher
 from worker.models import ModelStore
 from worker.patience import Patience
@@ -24,6 +26,8 @@ from worker.patient_objects import PatientObjects
 from worker.process import process
 from worker.results import ResultsStore
 from worker.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def open_places(settings: Settings, models: ModelStore, opener: connect.Opener = connect) -> JobPlaces:
@@ -69,6 +73,9 @@ def build_dispatcher(
 
     def run_upload(upload: Upload) -> None:
         _check_bucket(upload.bucket, settings)
+        if is_folder_mark(places.uploads, upload):
+            _log.debug("gs://%s/%s marks a folder: there is nothing to score", upload.bucket, upload.name)
+            return
         # Others go on with the ranges: this message has done its work.
         with suppress(HandedOver):
             run_job(

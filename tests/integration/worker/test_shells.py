@@ -182,6 +182,24 @@ def test_a_dropped_csv_gives_the_same_bytes_through_both_doors(
     assert len([name for name in pulled if name.endswith(".csv") and "/parts/" in name]) == 5
 
 
+def test_a_folder_that_is_made_in_the_console_is_no_job(fresh: LocalCloud, functions: dict[str, FlaskClient]) -> None:
+    uploads = fresh.bucket(fresh.settings.uploads)
+    bucket = fresh.settings.uploads.removeprefix("gs://")
+    marks = [uploads.put("linear_svc/", b"", content_type="text/plain", if_generation=0)]
+    marks.append(replace(marks[0], name="gone/"))
+    rows = uploads.put("odd/", CSV, content_type="text/csv", if_generation=0)
+    job = f"jobs/{job_id(bucket, rows.name, rows.generation)}/"
+    with fresh.worker():
+        # The notification of the mark comes before this one.
+        wait_until(lambda: f"{job}manifest.json" in fresh.stored(fresh.settings.results, job))
+    assert all(name.startswith(job) for name in fresh.stored(fresh.settings.results))
+    for mark in marks:
+        event = {"bucket": bucket, "name": mark.name, "generation": str(mark.generation), "size": "0"}
+        kind = "google.cloud.storage.object.v1.finalized"
+        assert post_event(functions["score_upload"], kind, "//storage.googleapis.com/b", event) == 200
+    assert fresh.stored(pushed_results(fresh)) == {}
+
+
 def test_an_event_about_another_bucket_is_not_followed(fresh: LocalCloud, functions: dict[str, FlaskClient]) -> None:
     event = {"bucket": "reviewmill-models", "name": "models/x.csv", "generation": "1"}
     kind = "google.cloud.storage.object.v1.finalized"
