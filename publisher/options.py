@@ -62,7 +62,7 @@ def add_wait(parser: argparse._ActionsContainer, what: str, seconds: float) -> N
         "--wait",
         metavar="SECONDS",
         nargs="?",
-        type=positive,
+        type=_seconds_to_wait,
         const=seconds,
         help=f"wait until {what}, for {seconds:g} s when no time is given",
     )
@@ -136,6 +136,15 @@ def positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return number
+
+
+def _seconds_to_wait(text: str) -> float:
+    """Read the value of --wait, which takes whatever stands behind it: also what was meant for the command."""
+    try:
+        return positive(text)
+    except argparse.ArgumentTypeError as error:
+        hint = f"; put {text!r} before --wait, or write --wait=60, if it is no time"
+        raise argparse.ArgumentTypeError(f"{error}{hint}") from None
 
 
 def rejections(text: str) -> str:

@@ -19,6 +19,7 @@ from schemas.outcomes import Rejection
 from schemas.ranges import RangePlan
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
+from worker.core.named_job import bucket_name, named_job, no_upload
 from worker.core.naming import (
     MANIFEST,
     PLAN,
@@ -42,9 +43,7 @@ _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_PREDICTION_BYTES = 8 * 1024 * 1024
 """A row of an upload has 1 MiB at most, and grows by quoting, by UTF-8 and by what the job adds."""
 
-_JOB = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}")
 _RANGE_PART = re.compile(r"jobs/[^/]+/ranges/(\d{6,})/parts/(\d{6,})\.json")
-_IN_JOBS = re.compile(r"jobs/([^/]+)(?:/.*)?")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -176,55 +175,23 @@ class StoredJob:
             raise NotDone(f"{self._results.uri}/{name} is damaged: {error.reason}") from None
 
 
-def bucket_name(uri: str) -> str:
-    """Return a bucket's name as events give it: that of `gs://bucket`, or a folder's own name."""
-    return uri.rstrip("/").rpartition("/")[2]
-
-
 def job_of_upload(uri: str, info: ObjectInfo) -> str:
     """Return the id of the job that one generation of an uploaded object has."""
     return job_id(bucket_name(uri), info.name, info.generation)
 
 
 def which_job(argument: str, settings: Settings) -> str:
-    """Return the job that an argument means.
-
-    A job id; the URI of the job's folder or of anything in it; the URI of the upload, with `#generation` for another
-    than the current one. Raises Unusable for anything else.
-    """
-    for uri, resolve in ((settings.results, _job_in_results), (settings.uploads, _job_of_upload_name)):
-        root = uri.rstrip("/") + "/"
-        if argument.startswith(root):
-            return resolve(argument.removeprefix(root), settings)
-    if not _JOB.fullmatch(argument):
-        raise Unusable(
-            f"{argument[:200]!r} is neither a job id such as reviews-0123456789abcdef, nor a URI under "
-            f"{settings.results} (a job) or {settings.uploads} (an upload). Name one; 'reviewmill publish csv' prints "
-            "them."
-        )
-    return argument
-
-
-def _job_in_results(name: str, settings: Settings) -> str:
-    match = _IN_JOBS.fullmatch(name)
-    if match is None:
-        raise Unusable(f"{settings.results}/{name} is not in a job's folder. Name one: {settings.results}/jobs/ID.")
-    return match[1]
-
-
-def _job_of_upload_name(name: str, settings: Settings) -> str:
-    name, hash_sign, generation = name.partition("#")
-    if hash_sign:
-        if not (generation.isascii() and generation.isdigit()):
-            raise Unusable(
-                f"{settings.uploads}/{name}#{generation} names no generation of an upload: that is a whole number. "
-                "Write it as 'reviewmill publish csv' printed it, or leave it away for the current one."
-            )
-        return job_id(bucket_name(settings.uploads), name, int(generation))
+    """Return the job that an argument means, as `named_job` reads it. Raises Unusable for what means none."""
+    try:
+        named = named_job(argument, results=settings.results, uploads=settings.uploads)
+    except InvalidInput as error:
+        raise Unusable(error.reason) from None
+    if isinstance(named, str):
+        return named
+    if named.generation is not None:
+        return job_id(bucket_name(settings.uploads), named.name, named.generation)
     with open_bucket(settings.uploads, settings) as uploads:
         try:
-            return job_of_upload(settings.uploads, uploads.info(name))
+            return job_of_upload(settings.uploads, uploads.info(named.name))
         except (ObjectNotFound, ValueError):
-            raise Unusable(
-                f"There is no upload {settings.uploads}/{name} (any more). Name its job, or upload it again."
-            ) from None
+            raise Unusable(no_upload(settings.uploads, named.name)) from None

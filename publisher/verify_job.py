@@ -14,13 +14,14 @@ from publisher.console import NotDone
 from publisher.doors import open_bucket
 from publisher.report import say_id_conflicts
 from publisher.results_job import finished
-from publisher.stored_jobs import StoredJob, bucket_name
+from publisher.stored_jobs import StoredJob
 from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, ModelShare, Source
 from worker.core.csv_cells import safe_cell
 from worker.core.id_conflicts import IdTexts
 from worker.core.ledger import Account
 from worker.core.ledger_jobs import JobLedger, manifest_faults
+from worker.core.named_job import bucket_name
 from worker.core.naming import REPORT, job_id
 from worker.core.output_lines import RESULT_COLUMNS, output_columns
 from worker.core.output_options import kept_columns

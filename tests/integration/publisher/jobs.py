@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cloud.objects import ObjectInfo
-from publisher.stored_jobs import bucket_name
 from schemas.events import Upload
 from schemas.jobs import JobManifest
 from tests.integration.publisher.conftest import LocalCloud
+from worker.core.named_job import bucket_name
 from worker.core.scorer import Scores
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.model_load import LoadedModel

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from publisher.command import main
+from publisher.results_command import main as results
 from publisher.upload_options import job_metadata, upload_parser
 from tests.integration.publisher.conftest import LocalCloud
 from tests.integration.publisher.jobs import SAMPLE, run
@@ -196,6 +197,17 @@ def test_options_that_no_job_has_are_told_at_once(
     assert uploaded(local_cloud) == []
 
 
+def test_a_file_behind_wait_is_told_where_it_belongs(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    with pytest.raises(SystemExit) as ended:
+        main(["csv", "--wait", "in.csv"])
+    assert ended.value.code == 2
+    assert "put 'in.csv' before --wait" in capsys.readouterr().err
+    assert uploaded(local_cloud) == []
+
+
 @pytest.mark.parametrize(
     ("name", "data", "options"),
     [
@@ -225,6 +237,18 @@ def test_ids_of_several_texts_are_named(local_cloud: LocalCloud, capsys: pytest.
         stop.set()
         worker.join()
     assert "1 id stands for several texts (first: rows 1 and 3)" in capsys.readouterr().err
+
+
+def test_an_upload_is_found_by_the_uri_that_was_printed(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    assert main(["csv", "in.csv", "--name", "part #2.csv", "--id-column", "id"]) == 0
+    uri = capsys.readouterr().out.splitlines()[0].removeprefix("upload").strip()
+    run(local_cloud, local_cloud.uploads.info("part #2.csv"))
+    for argument in (uri, uri.rpartition("#")[0]):
+        assert results(["job", argument, "--limit", "1"]) == 0
+        assert "good" in capsys.readouterr().out
 
 
 def test_a_missing_file_is_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
