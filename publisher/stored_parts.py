@@ -6,6 +6,7 @@ import msgspec
 
 from publisher.stored_jobs import StoredJob
 from schemas.jobs import JobSpec, PartRecord
+from schemas.ranges import RangePlan
 from worker.core.plain_bytes import is_as_stored
 
 
@@ -22,6 +23,7 @@ class StoredParts:
         self._seen: set[tuple[int, int]] = set()
         self._ends: dict[int, int] = {}
         """Where the parts of each range end so far; a job that has none counts as one range."""
+        self._plan: RangePlan | None = None
 
     def look(self) -> bool:
         """Add the parts that were stored since the last look; say whether there are any."""
@@ -47,13 +49,23 @@ class StoredParts:
 
     def done_bytes(self) -> int:
         """Return how many bytes of the file the parts stand for."""
-        plan = self._job.plan() if len(self._ends) > 1 else None
+        plan = self._starts()
         done = 0
         for number, end in self._ends.items():
-            # Without a plan a range is begun when the one before it is over.
+            # Without a plan one worker goes through the ranges, and each is begun when the one before it is over.
             start = self._ends.get(number - 1, 0) if plan is None else plan.starts[number].byte
             done += end - (start if number else 0)
         return done
+
+    def _starts(self) -> RangePlan | None:
+        """Return where the ranges start, None where they are not shared; read once it matters.
+
+        That is as soon as one other than the first has a part: it may be the only one, and what is before it is then
+        not done.
+        """
+        if self._plan is None and any(self._ends):
+            self._plan = self._job.plan()
+        return self._plan
 
     def _add(self, number: int, part: PartRecord) -> None:
         self.parts += 1

@@ -44,6 +44,22 @@ def test_parts_of_ranges_in_any_order_add_up() -> None:
     assert (progress.rows, progress.done_bytes()) == (100, len(FILE))
 
 
+def test_progress_never_goes_back() -> None:
+    world = RangedWorld()
+    upload = world.upload(FILE)
+    progress = so_far(world, upload)
+    tasks = world.share(upload)
+    done = [0]
+    for number in (5, 0, 8, 1, 4, 2, 3, 6, 7):
+        world.work(tasks[number])
+        assert progress.look()
+        done.append(progress.done_bytes())
+        assert done[-1] > done[-2]
+    # The range that was finished first is no more than itself, whatever lies before it.
+    assert done[1] == 60
+    assert done[-1] == len(FILE)
+
+
 def test_parts_of_a_worker_alone_add_up_without_a_plan() -> None:
     world = RangedWorld()
     upload = world.upload(FILE)
