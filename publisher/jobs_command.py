@@ -19,6 +19,7 @@ from worker.settings import Settings, load_settings
 PROG = "reviewmill jobs"
 _TABLE_COLUMNS = ("job", "state", "rows", "rejections", "begun", "duration", "reason")
 _REASON_CHARS = 60
+_MINUTE_S = 60
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +69,18 @@ def _rows(states: list[JobState], *, table: bool) -> Iterator[Row]:
     for state in states:
         row = state.as_row()
         if table:
-            row["duration"] = str(timedelta(seconds=round(state.duration_s)))
+            row["duration"] = _duration(state.duration_s)
             row["rows"], row["rejections"] = f"{state.rows:,}", f"{state.rejections:,}"
-            row["reason"] = (state.reason or "")[:_REASON_CHARS]
+            row["reason"] = _beginning(state.reason or "")
         yield row
+
+
+def _duration(seconds: float) -> str:
+    """Return how long a job took: to a tenth of a second where it took less than a minute."""
+    tenths = round(seconds, 1)
+    return f"{tenths:.1f} s" if tenths < _MINUTE_S else str(timedelta(seconds=round(seconds)))
+
+
+def _beginning(reason: str) -> str:
+    """Return what a table has room for, with a mark where there is more."""
+    return reason if len(reason) <= _REASON_CHARS else f"{reason[: _REASON_CHARS - 1].rstrip()}…"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 
 from cloud.objects import TransientError
-from publisher.jobs_command import main
+from publisher.jobs_command import _duration, main
 from tests.integration.publisher.conftest import LocalCloud
 from tests.integration.publisher.jobs import SAMPLE, run, upload
 
@@ -60,7 +61,12 @@ def test_the_table_and_the_csv_hold_the_same_jobs(three_jobs: LocalCloud, capsys
     assert main([]) == 0
     table = capsys.readouterr().out
     assert all(str(job) in table for job in jobs)
-    assert "0:00:0" in table
+    assert re.search(r"  \d+\.\d s  ", table)
+    # The whole reason is longer than the table has room for.
+    (reason,) = [str(row["reason"]) for row in listed(capsys, "--state", "failed")]
+    assert reason not in table
+    assert f"{reason[:50]}" in table
+    assert "…" in table
 
 
 def test_without_jobs_it_says_how_to_begin_one(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +74,10 @@ def test_without_jobs_it_says_how_to_begin_one(local_cloud: LocalCloud, capsys: 
     assert listed(capsys) == []
     assert main([]) == 0
     assert "reviewmill publish csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "0:01:00"), (90061, "1 day, 1:01:01")]
+)
+def test_durations_have_tenths_below_a_minute(seconds: float, shown: str) -> None:
+    assert _duration(seconds) == shown
