@@ -12,7 +12,7 @@ from publisher.doors import open_bucket
 from publisher.formats import REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
 from publisher.options import add_showing, add_wait, new_parser
 from publisher.stored_jobs import StoredJob, which_job
-from publisher.wait_job import wait_for_job
+from publisher.wait_job import the_job_goes_on, wait_for_job
 from schemas.jobs import JobManifest
 from schemas.outcomes import Rejection
 from worker.core.output_lines import RESULT_COLUMNS
@@ -43,7 +43,11 @@ def main(argv: list[str]) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     with open_bucket(settings.results, settings) as results:
         job = StoredJob(results, which_job(options.job, settings))
-        manifest = finished(job) if options.wait is None else wait_for_job(job, seconds=options.wait)
+        if options.wait is None:
+            manifest = finished(job)
+        else:
+            with the_job_goes_on(job.job):
+                manifest = wait_for_job(job, seconds=options.wait)
         if options.rejections:
             show_rows(
                 rows_as_mappings(job.rejections()),

@@ -17,7 +17,7 @@ from publisher.doors import open_bucket
 from publisher.report import say_id_conflicts
 from publisher.stored_jobs import StoredJob, job_of_upload
 from publisher.upload_options import PROG, job_metadata, upload_parser
-from publisher.wait_job import print_job, wait_for_job
+from publisher.wait_job import print_job, the_job_goes_on, wait_for_job
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
 from worker.core.id_conflicts import IdConflicts, IdTexts
@@ -59,16 +59,23 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     with open_bucket(settings.uploads, settings) as uploads:
         info = put_once_file(uploads, name, path, checksum, metadata)
     job = job_of_upload(settings.uploads, info)
-    print(f"{'upload':<12}{settings.uploads.rstrip('/')}/{name}#{info.generation}\n{'job':<12}{job}", flush=True)
     if options.wait is None:
+        _print_upload(settings, info, job)
         return DONE
-    # While the worker is at it.
-    conflicts = None if dialect is None else _conflicts(path, dialect)
-    with open_bucket(settings.results, settings) as results:
-        stored = StoredJob(results, job)
-        status = print_job(stored, wait_for_job(stored, seconds=options.wait))
+    with the_job_goes_on(job):
+        _print_upload(settings, info, job)
+        # While the worker is at it.
+        conflicts = None if dialect is None else _conflicts(path, dialect)
+        with open_bucket(settings.results, settings) as results:
+            stored = StoredJob(results, job)
+            status = print_job(stored, wait_for_job(stored, seconds=options.wait))
     say_id_conflicts(conflicts)
     return status
+
+
+def _print_upload(settings: Settings, info: ObjectInfo, job: str) -> None:
+    uri = f"{settings.uploads.rstrip('/')}/{info.name}#{info.generation}"
+    print(f"{'upload':<12}{uri}\n{'job':<12}{job}", flush=True)
 
 
 def _look(path: Path, name: str, metadata: dict[str, str]) -> Dialect:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
@@ -42,6 +44,19 @@ def wait_for_job(job: StoredJob, *, seconds: float) -> JobManifest:
                 )
             time.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+@contextmanager
+def the_job_goes_on(job: str) -> Iterator[None]:
+    """Say, where the block is interrupted, that this ends the waiting and not the job."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(
+            f"\nInterrupted: only the waiting has ended, the job {job} goes on. Look again with: reviewmill results "
+            f"job {job} --wait"
+        )
+        raise
 
 
 def print_job(job: StoredJob, manifest: JobManifest) -> int:

@@ -7,10 +7,13 @@ import gzip
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,11 +61,9 @@ def test_waiting_in_vain_says_how_far_the_job_is(local_cloud: LocalCloud, capsys
     assert "1 parts with 3 rows are there" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "share"), [("half.csv", SAMPLE, True), ("half.csv.gz", LONG, False)], ids=["plain", "inflated"]
-)
-def test_a_terminal_gets_a_bar(local_cloud: LocalCloud, name: str, data: bytes, share: bool) -> None:
-    job = half_done(local_cloud, name, data)
+@contextmanager
+def waiting_on_a_terminal(job: str) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[bytes]]]:
+    """Run `results job --wait` on a terminal; the second yields all that it has shown so far, piece by piece."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "reviewmill", "results", "job", job, "--wait", "60"],
@@ -72,23 +73,71 @@ def test_a_terminal_gets_a_bar(local_cloud: LocalCloud, name: str, data: bytes, 
         env={**os.environ, "TERM": "xterm"},
     )
     os.close(terminal)
-    shown = b""
-    deadline = time.monotonic() + DEADLINE_S
     try:
-        while b"3 rows in 1 parts" not in shown:
-            assert time.monotonic() < deadline, shown
-            shown += os.read(controller, 10_000)
-        run(local_cloud, local_cloud.uploads.info(name))
-        while True:
-            try:
-                shown += os.read(controller, 10_000)
-            except OSError:  # the terminal's other end is closed: the process has ended
-                break
-        assert process.wait(DEADLINE_S) == 0
+        yield process, shown_on(controller)
     finally:
         process.kill()
         process.wait()
         os.close(controller)
-    assert "scoring" in shown.decode(errors="replace")
+
+
+def shown_on(controller: int) -> Iterator[bytes]:
+    shown = b""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        assert time.monotonic() < deadline, shown
+        try:
+            shown += os.read(controller, 10_000)
+        except OSError:  # the terminal's other end is closed: the process has ended
+            return
+        yield shown
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "share"), [("half.csv", SAMPLE, True), ("half.csv.gz", LONG, False)], ids=["plain", "inflated"]
+)
+def test_a_terminal_gets_a_bar(local_cloud: LocalCloud, name: str, data: bytes, share: bool) -> None:
+    job = half_done(local_cloud, name, data)
+    with waiting_on_a_terminal(job) as (process, shown):
+        next(text for text in shown if b"3 rows in 1 parts" in text)
+        run(local_cloud, local_cloud.uploads.info(name))
+        text = [*shown][-1]
+        assert process.wait(DEADLINE_S) == 0
+    assert "scoring" in text.decode(errors="replace")
     # How much an inflated file will be is not known before its end: a share of what is stored could be 5,000 %.
-    assert (" %" in shown.decode(errors="replace")) is share
+    assert (" %" in text.decode(errors="replace")) is share
+
+
+def assert_interrupted(process: subprocess.Popen[bytes], said: str, job: str) -> None:
+    assert process.wait(DEADLINE_S) == 130
+    assert f"the job {job} goes on. Look again with: reviewmill results job {job} --wait" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_an_interrupted_publish_says_that_the_job_goes_on(local_cloud: LocalCloud, tmp_path: Path) -> None:
+    assert local_cloud.results.uri
+    (tmp_path / "in.csv").write_bytes(SAMPLE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reviewmill", "publish", "csv", str(tmp_path / "in.csv"), "--wait", "60"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"upload")
+        job = process.stdout.readline().split()[1].decode()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=DEADLINE_S)[1].decode()
+        assert_interrupted(process, said, job)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_interrupted_wait_says_that_the_job_goes_on(local_cloud: LocalCloud) -> None:
+    job = half_done(local_cloud)
+    with waiting_on_a_terminal(job) as (process, shown):
+        next(text for text in shown if b"3 rows in 1 parts" in text)
+        process.send_signal(signal.SIGINT)
+        assert_interrupted(process, [*shown][-1].decode(), job)
