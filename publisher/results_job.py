@@ -13,12 +13,17 @@ from publisher.formats import REJECTION_COLUMNS, Row, field_names, rows_as_mappi
 from publisher.options import add_showing, add_wait, new_parser
 from publisher.stored_jobs import StoredJob, which_job
 from publisher.wait_job import the_job_goes_on, wait_for_job
-from schemas.jobs import JobManifest
+from schemas.jobs import JobManifest, JobSpec
 from schemas.outcomes import Rejection
+from worker.core.csv_header import column_index
 from worker.core.output_lines import RESULT_COLUMNS
+from worker.core.output_options import kept_columns
 from worker.settings import Settings, load_settings
 
 PROG = "reviewmill results job"
+
+_ROW, _, _PROBABILITY, _, _ = range(-len(RESULT_COLUMNS), 0)
+"""Where the job's own columns stand in a record of predictions."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,22 +95,44 @@ def _show_predictions(job: StoredJob, options: argparse.Namespace) -> None:
     if header is None:
         return
     show_rows(
-        _rows(header, records),
+        # A CSV repeats the cells as they are stored.
+        _texts(header, records) if options.format == "csv" else _values(header, records),
         style=options.format,
         columns=header,
         # The job's own columns come last; a name that the upload has itself is longer there.
-        table_columns=header[-len(RESULT_COLUMNS) :],
+        table_columns=[*_id_column(job.spec(), header), *header[-len(RESULT_COLUMNS) :]],
         limit=options.limit,
     )
 
 
-def _rows(header: list[str], records: Iterator[list[str]]) -> Iterator[Row]:
+def _texts(header: list[str], records: Iterator[list[str]]) -> Iterator[Row]:
     for record in records:
         yield dict(zip(header, record, strict=True))
+
+
+def _values(header: list[str], records: Iterator[list[str]]) -> Iterator[Row]:
+    """Yield rows whose number and probability are numbers, whatever format they are stored in."""
+    row_name, probability_name = header[_ROW], header[_PROBABILITY]
+    for texts in _texts(header, records):
+        probability = texts[probability_name]
+        yield {**texts, row_name: int(texts[row_name]), probability_name: float(probability) if probability else None}
+
+
+def _id_column(spec: JobSpec | None, header: list[str]) -> list[str]:
+    """Return the name that the rows' ids have in the predictions, where the job has ids and they are repeated there."""
+    if spec is None:
+        return []
+    name = "id" if spec.dialect.format == "jsonl" else spec.dialect.id_column
+    if name is None:
+        return []
+    kept = kept_columns(spec.output, spec.header)
+    place = column_index(name, "id", spec.header.columns, spec.dialect)
+    return [header[kept.index(place)]] if place in kept else []
 
 
 def _status(job: StoredJob, manifest: JobManifest) -> int:
     if manifest.state == "done":
         return DONE
-    say(f"The job {job.job} has failed; these are the rows it had come to. {manifest.reason or ''}".rstrip())
+    came_to = "these are the rows it had come to." if manifest.counts.rows else "no row was scored."
+    say(f"The job {job.job} has failed; {came_to} {manifest.reason or 'No reason is given.'}")
     return NOT_DONE

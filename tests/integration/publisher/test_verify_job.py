@@ -201,7 +201,7 @@ def test_a_job_that_never_had_rows_shows_none(local_cloud: LocalCloud, capsys: p
     assert results(["job", failed.job]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "has failed" in captured.err
+    assert "has failed; no row was scored. empty_file: " in captured.err
 
 
 def test_a_file_with_only_a_header_is_verified(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,17 +230,39 @@ def test_results_in_each_format(
     assert capsysbinary.readouterr().out == stored
     assert results(["job", manifest.job, "--format", "jsonl"]) == 0
     rows = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
-    assert [row["row"] for row in rows] == ["1", "2", "3", "5", "7", "8"]
+    assert [row["row"] for row in rows] == [1, 2, 3, 5, 7, 8]
+    assert {row["probability"] for row in rows} == {0.75}
     assert rows[2]["text"] == "grand, and\nlong"
     assert results(["job", manifest.job, "--limit", "2"]) == 0
     captured = capsysbinary.readouterr()
-    assert captured.out.splitlines()[-1].split() == [b"2", b"bad", b"0.75", b"logistic_regression", b"v1"]
+    assert captured.out.splitlines()[-1].split() == [b"b", b"2", b"bad", b"0.7500", b"logistic_regression", b"v1"]
     assert b"2 of 6 rows" in captured.err
     assert results(["job", manifest.job, "--rejections", "--format", "jsonl"]) == 0
     rejected = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert [row["row"] for row in rejected] == [4, 6]
     assert results(["job", manifest.job, "--rejections"]) == 0
     assert b"empty_text" in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("metadata", "ids"),
+    [
+        ({"columns": "text,id"}, True),
+        ({"columns": "text"}, False),
+        ({"output": "jsonl"}, True),
+    ],
+    ids=str,
+)
+def test_the_table_has_ids_where_the_predictions_have_them(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], metadata: dict[str, str], ids: bool
+) -> None:
+    job = run(local_cloud, upload(local_cloud, "in.csv", SAMPLE, **metadata)).job
+    assert results(["job", job]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == [*(["id"] if ids else []), "row", "label", "probability", "model", "version"]
+    assert table[-1].split()[0] == ("h" if ids else "8")
+    assert results(["job", job, "--format", "jsonl", "--limit", "1"]) == 0
+    assert '"row":1,"label":"good","probability":0.75,' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
