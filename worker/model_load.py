@@ -106,7 +106,7 @@ def _manifest(objects: Objects, name: str, version: str) -> bytes:
     try:
         return _get(objects, model_file(name, version, MANIFEST), MAX_MANIFEST_BYTES)
     except ObjectNotFound:
-        raise unknown_version(name) from None
+        raise unknown_version(name, version) from None
 
 
 def _scorer(objects: Objects, manifest: ModelManifest, kernel: KernelSupply | None) -> tuple[Path, Scorer]:

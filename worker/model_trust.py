@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from cloud.objects import ObjectNotFound, Objects
 from cloud.signature_bundle import SignatureRefused
@@ -14,6 +16,9 @@ from schemas.errors import InvalidInput
 from worker.core.compiled_errors import InvalidModel
 from worker.core.model_files import MANIFEST
 from worker.core.naming import model_file
+
+VERSION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What the name of a version looks like."""
 
 _log = logging.getLogger("reviewmill.models")
 
@@ -29,7 +34,7 @@ def trusted_files(objects: Objects, name: str, version: str, signatures: Signatu
         yield objects
         return
     manifest = model_file(name, version, MANIFEST)
-    _require_stored(objects, name, manifest)
+    _require_stored(objects, name, version)
     try:
         with verified_copy(objects, model_file(name, version, ""), signatures) as copy:
             if manifest not in {info.name for info in copy.listing(manifest)}:
@@ -40,18 +45,19 @@ def trusted_files(objects: Objects, name: str, version: str, signatures: Signatu
         raise InvalidModel(str(refused)) from None
 
 
-def _require_stored(objects: Objects, name: str, manifest: str) -> None:
+def _require_stored(objects: Objects, name: str, version: str) -> None:
     try:
-        objects.info(manifest)
+        objects.info(model_file(name, version, MANIFEST))
     except ObjectNotFound:
-        raise unknown_version(name) from None
+        raise unknown_version(name, version) from None
 
 
-def unknown_version(name: str) -> InvalidInput:
-    """Return the error for a version that is not stored; it repeats nothing that the request said."""
+def unknown_version(name: str, version: str) -> InvalidInput:
+    """Return the error for a version that is not stored. What could not be a version's name is not repeated."""
+    wanted = f"version {version}" if VERSION_NAME.fullmatch(version) else "such version"
     return InvalidInput(
         "unknown_version",
-        f"{name} has no such version. Name a version that 'reviewmill models list' shows, or none for the current one.",
+        f"{name} has no {wanted}. Name one that 'reviewmill models list' shows, or none for the current one.",
     )
 
 

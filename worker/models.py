@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,13 +17,12 @@ from schemas.names import MODEL_NAMES, canonical_model
 from worker.core.kernel import KernelSupply
 from worker.core.naming import model_alias
 from worker.model_load import LoadedModel, ModelMissing, ModelUnavailable, load_version
-from worker.model_trust import unknown_version
+from worker.model_trust import VERSION_NAME, unknown_version
 
 __all__ = ["LoadedModel", "ModelMissing", "ModelStore", "ModelUnavailable"]
 
 log = logging.getLogger("reviewmill.models")
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_ALIAS_BYTES = 10_000
 _MAX_UNKNOWN = 1_000
 
@@ -90,12 +88,12 @@ class _Versions:
     def get(self, name: str, version: str, *, expected_sha256: str | None = None) -> LoadedModel:
         """Return a version, loaded by one thread while the others wait. Raises as `load_version`."""
         key = (name, version)
-        if not _VERSION.fullmatch(version):
-            raise unknown_version(name)
+        if not VERSION_NAME.fullmatch(version):
+            raise unknown_version(name, version)
         with self._lock:
             # An alias is proof that the version was written, perhaps since a request named it in vain.
             if expected_sha256 is None and self._unknown.get(key, float("-inf")) > self._now():
-                raise unknown_version(name)
+                raise unknown_version(name, version)
             turn = self._loading.setdefault(key, threading.Lock())
         with turn:
             model = self._kept(key) or self._load(key, expected_sha256)

@@ -9,6 +9,7 @@ import base64
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -251,8 +252,9 @@ def test_logs_never_hold_what_was_sent(traces: Traces) -> None:
 
 
 def test_storage_holds_it_where_an_upload_is_told_of_only(traces: Traces, cloud: SecureCloud) -> None:
-    # A rejection names the version that was asked for; every other field of a message's outcome is ours.
-    kept = {name: data.replace(b'"version":"%s"' % BYTES, b"") for name, data in traces.results.items()}
+    # A rejection names the version that was asked for, also in its reason; everything else of an outcome is ours.
+    named = re.compile(rb'"version":"%s"|has no version %s\.' % (BYTES, BYTES))
+    kept = {name: named.sub(b"", data) for name, data in traces.results.items()}
     holding = {name for name, data in kept.items() if BYTES in data}
     told = {name for name in holding if name.startswith("jobs/") and _tells_of_its_upload(name)}
     assert {name: around(kept[name]) for name in holding - told} == {}

@@ -96,7 +96,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     "larger scorer": (_larger_scorer, "bytes instead of"),
     "no scorer": (_no_scorer, "scorer.npz is missing"),
     "manifest unlike the alias": (_other_manifest, "not the one that the alias was set to"),
-    "no manifest": (_no_manifest, "no such version"),
+    "no manifest": (_no_manifest, "has no version v"),
     "alias without sense": (_alias_without_sense, "cannot be followed"),
     "alias with a path": (_alias_with_a_path, "cannot be followed"),
     "junk manifest": (_junk_manifest, "manifest.json is not valid"),
