@@ -53,7 +53,11 @@ def upload_parser() -> argparse.ArgumentParser:
 def _add_upload(group: argparse._ArgumentGroup) -> None:
     add_wait(group, "the job is done, and name ids that stand for several texts", 600)
     group.add_argument("--name", metavar="OBJECT", help="name to upload under; made from the content when not given")
-    group.add_argument("--no-check", action="store_true", help="upload without looking whether the file can be read")
+    group.add_argument(
+        "--no-check",
+        action="store_true",
+        help="upload without looking whether the file can be read and its model is there",
+    )
 
 
 def _add_models(group: argparse._ArgumentGroup) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,11 @@ from cloud.queue import Received, Subscription
 from emulator.pubsub.server import EmbeddedPubSub
 from emulator.storage.server import EmbeddedStorage
 from schemas.codec import encode
+from schemas.models import Alias
+from schemas.names import MODEL_NAMES
 from schemas.outcomes import Prediction, Rejection, text_digest
 from schemas.requests import decode_review
-from worker.core.naming import partition, reviews_object
+from worker.core.naming import model_alias, partition, reviews_object
 
 PROJECT = "reviewmill-local"
 _numbers = itertools.count(1)
@@ -49,6 +52,14 @@ class LocalCloud:
     reviews: Subscription
 
 
+def name_current_models(uri: str) -> None:
+    """Name a current version of each model: all that commands look at before an upload."""
+    with closing(open_objects(uri)) as models:
+        for name in MODEL_NAMES:
+            alias = encode(Alias(version="v1", manifest_sha256="a" * 64))
+            models.put(model_alias(name), alias, content_type="application/json", if_generation=0)
+
+
 @pytest.fixture
 def local_cloud(
     storage: EmbeddedStorage, pubsub: EmbeddedPubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -66,6 +77,7 @@ def local_cloud(
     with PublisherClient() as publisher, SubscriberClient() as subscriber:
         publisher.create_topic(request={"name": topic})
         subscriber.create_subscription(request={"name": subscription, "topic": topic})
+    name_current_models(f"gs://models-{number}")
     uploads, results = open_objects(f"gs://uploads-{number}"), open_objects(f"gs://results-{number}")
     reviews = open_subscription(PROJECT, f"s-{number}")
     yield LocalCloud(uploads, results, reviews)

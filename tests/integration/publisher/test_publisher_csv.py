@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from cloud.connect import open_objects
 from publisher.command import main
 from publisher.results_command import main as results
 from publisher.upload_options import job_metadata, upload_parser
@@ -195,6 +198,87 @@ def test_options_that_no_job_has_are_told_at_once(
     assert ended.value.code == 2
     assert option[0] in capsys.readouterr().err
     assert uploaded(local_cloud) == []
+
+
+CP1252 = "text\ngood\nétat\n".encode("cp1252")
+LATE = b"text\n" + b"plain\n" * 500_000 + b"\xe9t\xe9\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data", "words"),
+    [
+        (["in.csv"], CP1252, "Line 3 is not utf-8: it holds the byte 0xE9"),
+        (["in.csv"], LATE, "--encoding cp1252"),
+        (["in.csv.gz"], gzip.compress(CP1252, mtime=0), "Line 3 is not utf-8"),
+        (["in.csv", "--encoding", "cp1252"], b"text\n\x81\n", "leave --encoding away"),
+        (["in.jsonl"], '{"text": "état"}\n'.encode("cp1252"), "save it as UTF-8"),
+    ],
+    ids=["csv", "late", "gzip", "cp1252", "jsonl"],
+)
+def test_another_encoding_is_seen_before_the_upload(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], arguments: list[str], data: bytes, words: str
+) -> None:
+    Path(arguments[0]).write_bytes(data)
+    assert main(["csv", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "invalid_encoding" in said
+    assert words in said
+    assert uploaded(local_cloud) == []
+    assert main(["csv", *arguments, "--no-check"]) == 0
+    assert len(uploaded(local_cloud)) == 1
+
+
+def test_a_few_rows_in_another_encoding_are_rows_to_mend(local_cloud: LocalCloud) -> None:
+    Path("in.csv").write_bytes("text\nété\nmöglich\n".encode() + b"\xe9t\xe9\n")
+    assert main(["csv", "in.csv"]) == 0
+    assert len(uploaded(local_cloud)) == 1
+
+
+def test_a_character_over_two_chunks_is_no_other_encoding(local_cloud: LocalCloud) -> None:
+    Path("in.csv").write_bytes(b"text\n" + "é".encode() * 2_000_000 + b"\n")
+    assert main(["csv", "in.csv"]) == 0
+    assert len(uploaded(local_cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--version", "v999"], "holds no version v999 of logistic_regression"),
+        (["--model", "LinearSVC", "--version", "v1"], "holds no version v1 of linear_svc"),
+        (["--name", "decision_tree/in.csv"], "holds no current version of decision_tree"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_before_the_upload(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    with closing(open_objects(os.environ["REVIEWMILL_MODELS"])) as models:
+        models.delete("models/decision_tree_model/current.json")
+    assert main(["csv", "in.csv", *options]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "--no-check" in said
+    assert uploaded(local_cloud) == []
+
+
+def test_a_stored_version_is_taken(local_cloud: LocalCloud) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    with closing(open_objects(os.environ["REVIEWMILL_MODELS"])) as models:
+        name = "models/logistic_regression_model/versions/v2/manifest.json"
+        models.put(name, b"{}", content_type="application/json", if_generation=0)
+    assert main(["csv", "in.csv", "--version", "v2"]) == 0
+    assert len(uploaded(local_cloud)) == 1
+
+
+def test_where_the_models_cannot_be_read_one_line_says_so(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("in.csv").write_bytes(SAMPLE)
+    monkeypatch.setenv("REVIEWMILL_MODELS", "gs://nobody-has-this")
+    assert main(["csv", "in.csv", "--version", "v999"]) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("note: whether there is a version v999 of logistic_regression is left to the worker: ")
+    assert len(uploaded(local_cloud)) == 1
 
 
 def test_a_file_behind_wait_is_told_where_it_belongs(
