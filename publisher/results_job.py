@@ -11,6 +11,7 @@ from publisher.console import DONE, NOT_DONE, NotDone, finish, say
 from publisher.doors import open_bucket
 from publisher.formats import REJECTION_COLUMNS, Row, field_names, rows_as_mappings, show_rows
 from publisher.options import add_showing, add_wait, new_parser
+from publisher.results_replay import replay_option, show_replay
 from publisher.stored_jobs import StoredJob, which_job
 from publisher.wait_job import the_job_goes_on, wait_for_job
 from schemas.jobs import JobManifest, JobSpec
@@ -30,11 +31,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = new_parser(
         PROG,
         "Show the predictions of a CSV job, or with --rejections the rows that were not scored and why.\n"
+        "With --replay VERSION: the rows that another version labels otherwise, once 'reviewmill replay' was run.\n"
         "Only a job whose manifest is written is read; --wait shows how far it is and waits for that.",
         [f"{PROG} reviews-0123456789abcdef", f"{PROG} gs://reviewmill-uploads/reviews.csv --format csv > scored.csv"],
     )
     parser.add_argument("job", metavar="JOB_OR_URI", help="id of the job, or gs:// URI of the upload or of the job")
     add_showing(parser)
+    parser.add_argument(
+        "--replay",
+        metavar="VERSION",
+        type=replay_option,
+        help="show instead which labels 'reviewmill replay' with this version changed; MODEL@VERSION of another model",
+    )
     add_wait(parser, "the job is done", 600)
     return parser
 
@@ -48,6 +56,8 @@ def main(argv: list[str]) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     with open_bucket(settings.results, settings) as results:
         job = StoredJob(results, which_job(options.job, settings))
+        if options.replay is not None:
+            return show_replay(job, options.replay, style=options.format, limit=options.limit)
         if options.wait is None:
             manifest = finished(job)
         else:

@@ -17,6 +17,7 @@ from schemas.errors import InvalidInput
 from schemas.jobs import JobManifest, JobSpec, PartRecord
 from schemas.outcomes import Rejection
 from schemas.ranges import RangePlan
+from schemas.replays import ReplaySummary
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
 from worker.core.named_job import bucket_name, named_job, no_upload
@@ -95,15 +96,26 @@ class StoredJob:
             return self._json_predictions()
         if self.predictions_name() == PREDICTIONS_PARQUET:
             return self._parquet_predictions()
-        return self._csv_predictions()
+        return self._csv_records(PREDICTIONS)
 
-    def _csv_predictions(self) -> Iterator[list[str]]:
-        chunks = self.chunks(PREDICTIONS)
+    def has_replay(self, replay: str) -> bool:
+        """Say whether a replay is done: its summary is written last."""
+        return self._document(job_object(self.job, f"replays/{replay}/summary.json"), ReplaySummary) is not None
+
+    def changes(self, replay: str) -> Iterator[list[str]]:
+        """Yield the changed rows of a replay as text, the columns' names first; nothing where there is no such object.
+
+        A replay is named by its version, or by MODEL@VERSION; see `replay_name`.
+        """
+        return self._csv_records(f"replays/{replay}/changes.csv")
+
+    def _csv_records(self, name: str) -> Iterator[list[str]]:
+        chunks = self.chunks(name)
         for record in RecordReader(chunks, delimiter=b",", quote=b'"', limit=_MAX_PREDICTION_BYTES):
             try:
                 yield split_fields(record, ",", "utf-8")
             except InvalidInput as error:
-                raise NotDone(f"{self.uri(PREDICTIONS)} is damaged at line {record.line}: {error.reason}") from None
+                raise NotDone(f"{self.uri(name)} is damaged at line {record.line}: {error.reason}") from None
 
     def _json_predictions(self) -> Iterator[list[str]]:
         named = False

@@ -17,12 +17,15 @@ class LabelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplaySummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`jobs/<id>/replays/<version>/summary.json`: written last; a replay without one is not done."""
+    """`jobs/<id>/replays/<version>/summary.json`: written last; a replay without one is not done.
+
+    Of another model than the job's own, which its rows named, the folder is `<model>@<version>`.
+    """
 
     job: str
     model: str
     before: Version
-    """The job's own version."""
+    """The version that the job used."""
     after: Version
     rows: Count
     """Rows of the job that were given to this model: the others could not be read, or named another model."""

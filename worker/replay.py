@@ -2,8 +2,8 @@
 
 The upload is read again, at the generation that the job read, and both versions score it: versions never change, so
 the first of them gives the job's own labels again, whatever the job was told to write. Where rows name models, those of
-the job's own model are compared. Like a job's, every object is
-create-only with a name and bytes that follow from the job and the two versions, and the summary is written last.
+one model are compared: the job's own, or another one that is asked for. Like a job's, every object is create-only with
+a name and bytes that follow from the job and the two versions, and the summary is written last.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cloud.once import put_once
 from schemas.codec import encode
 from schemas.errors import InvalidInput
 from schemas.events import Upload
-from schemas.jobs import JobManifest, JobSpec, StoredObject
+from schemas.jobs import JobManifest, JobSpec, PinnedModel, StoredObject
 from schemas.replays import ReplaySummary
 from worker.core.bisect_rows import score_each
 from worker.core.in_order import run_in_order
 from worker.core.label_changes import LabelChanges, Outcome
-from worker.core.naming import job_object
+from worker.core.naming import job_object, replay_name
 from worker.core.row_batch import RowBatch
 from worker.core.row_models import RowModels
 from worker.core.rows import first_place
@@ -32,7 +32,7 @@ from worker.csv_source import UploadedFile
 from worker.model_load import LoadedModel
 
 Outcomes = Sequence[Outcome | None]
-"""Of consecutive rows; None for rows that name another model than the job's."""
+"""Of consecutive rows; None for rows that name another model than the one that is replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,12 @@ class ReplayRules:
     """Told how many rows are done, of how many."""
 
 
-def replay_job(job: str, version: str | None, places: JobPlaces, rules: ReplayRules) -> ReplaySummary:
+def replay_job(
+    job: str, version: str | None, places: JobPlaces, rules: ReplayRules, *, model: str | None = None
+) -> ReplaySummary:
     """Score a job's rows again with a version of its model (None: the current one), store and return what changed.
 
+    `model` is another one than the job's that its rows name: those rows are scored again then, and no other.
     Safe to call again: a replay that is stored is returned as it is. Blocks. Raises InvalidInput for what cannot be
     replayed, and the errors of the buckets and the model store.
     """
@@ -57,17 +60,31 @@ def replay_job(job: str, version: str | None, places: JobPlaces, rules: ReplayRu
             "job_not_done",
             f"The results bucket has no finished job {job} with rows. 'reviewmill jobs' lists the jobs.",
         )
-    before = places.models.resolve(spec.model, spec.version)
-    after = places.models.resolve(spec.model, version)
-    if before.manifest_sha256 != spec.manifest_sha256:
-        raise InvalidInput("model_changed", f"Version {spec.version} is not the one that the job used. Find out why.")
+    pinned = _pinned(spec, model)
+    before = places.models.resolve(pinned.model, pinned.version)
+    after = places.models.resolve(pinned.model, version)
+    if before.manifest_sha256 != pinned.manifest_sha256:
+        raise InvalidInput("model_changed", f"Version {pinned.version} is not the one that the job used. Find out why.")
     if before.version == after.version:
         raise InvalidInput(
             "same_version", f"The job used version {after.version} itself. Name another one with --version."
         )
-    folder = f"replays/{after.version}"
+    folder = f"replays/{replay_name(after.version, after.name if after.name != spec.model else None)}"
     stored = read_document(places.results, job_object(job, f"{folder}/summary.json"), ReplaySummary)
     return stored or _Replay(spec, manifest, places, rules, before=before, after=after, folder=folder).run()
+
+
+def _pinned(spec: JobSpec, model: str | None) -> PinnedModel:
+    """Return which version of the model the job used. Raises InvalidInput("other_model") where it used none of it."""
+    own = PinnedModel(spec.model, spec.version, spec.manifest_sha256)
+    if model is None or model == spec.model:
+        return own
+    others = [] if spec.row_models is msgspec.UNSET else [one for one in spec.row_models if one.model != spec.model]
+    for one in others:
+        if one.model == model:
+            return one
+    named = ", ".join([spec.model, *(one.model for one in others)])
+    raise InvalidInput("other_model", f"No row of the job was for {model}: it had {named}. Name one of them, or none.")
 
 
 class _Replay:
@@ -99,12 +116,15 @@ class _Replay:
 
     def run(self) -> ReplaySummary:
         """Read, score twice, compare and store."""
-        run_in_order(self._batches(), self._score, self._compare)
+        try:
+            run_in_order(self._batches(), self._score, self._compare)
+        except InvalidInput as error:
+            raise self._upload_gone() if error.code == "source_gone" else error from None
         if rest := self._changes.take():
             self._store_piece(rest)
         summary = ReplaySummary(
             job=self._spec.job,
-            model=self._spec.model,
+            model=self._before.name,
             before=self._before.version,
             after=self._after.version,
             rows=self._changes.rows,
@@ -114,6 +134,15 @@ class _Replay:
         )
         put_once(self._results, self._name("summary.json"), encode(summary), content_type=JSON_TYPE)
         return summary
+
+    def _upload_gone(self) -> InvalidInput:
+        source = self._spec.source
+        return InvalidInput(
+            "source_gone",
+            f"The upload gs://{source.bucket}/{source.object}#{source.generation} was overwritten or deleted since the "
+            "job read it, so its rows cannot be scored again. Upload the file again: that is a job of its own, which "
+            "'reviewmill publish csv --version' runs with the version to compare with.",
+        )
 
     def _batches(self) -> Iterator[RowBatch]:
         """Yield the rows that the job came to; its bad rows have no label to change."""
@@ -144,13 +173,13 @@ class _Replay:
         return [next(following) if is_wanted else None for is_wanted in wanted]
 
     def _rows_of_model(self, batch: RowBatch) -> list[bool] | None:
-        """Say which rows were for the job's own model, where rows name models; None where all were."""
+        """Say which rows were for the model that is replayed, where rows name models; None where all were."""
         if self._row_models is None:
             return None
         wanted = []
         for fields in zip(*batch.columns, strict=True):
             try:
-                wanted.append(self._row_models.of(fields).model == self._spec.model)
+                wanted.append(self._row_models.of(fields).model == self._before.name)
             except InvalidInput:
                 wanted.append(False)
         return wanted

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from cloud.connect import open_objects, require_reachable
-from cloud.objects import CloudSetupError, ContentConflict, Objects, TransientError
+from cloud.objects import CloudSetupError, ContentConflict, ObjectNotFound, Objects, TransientError
 from cloud.signatures import open_verifier
 from schemas.errors import InvalidInput
-from schemas.replays import ReplaySummary
+from schemas.names import canonical_model
+from worker.core.named_job import NamedUpload, bucket_name, named_job, no_upload
+from worker.core.naming import job_id
 from worker.csv_job import JobPlaces
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore
 from worker.replay import ReplayRules, replay_job
+from worker.replay_show import show_replay
 from worker.settings import InvalidSettings, Settings, load_settings
 
-_JOB = re.compile(r"(?:.*/jobs/)?([a-z0-9][a-z0-9-]*-[0-9a-f]{16})(?:/.*)?")
-_SHOWN = 20
 _TELL_EVERY_S = 5.0
 _KERNEL_WAIT_S = 60.0
 """For the compiled kernel: a job that is worth a replay is slow without it."""
@@ -50,26 +50,35 @@ def _parser() -> argparse.ArgumentParser:
         prog="reviewmill replay",
         description=(
             "Score a past CSV job again with another version of its model, show which labels change, and store every "
-            "changed row under jobs/<id>/replays/<version>/ in the results bucket. The job itself stays as it is. "
+            "changed row under jobs/<id>/replays/<version>/ in the results bucket; 'reviewmill results job JOB "
+            "--replay VERSION' shows them. The job itself stays as it is. "
             "The upload must still be there. Exit status: 0 done; 1 it could not be finished now; 2 it cannot be done."
         ),
         epilog=(
             "examples:\n"
             "  reviewmill replay reviews-0123456789abcdef --version v7\n"
-            "  reviewmill replay gs://reviewmill-results/jobs/reviews-0123456789abcdef/manifest.json"
+            "  reviewmill replay gs://reviewmill-uploads/reviews.csv"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("job", metavar="JOB", help="id of the job ('reviewmill jobs' lists them), or its gs:// URI")
+    parser.add_argument(
+        "job",
+        metavar="JOB_OR_URI",
+        help="id of the job ('reviewmill jobs' lists them), or gs:// URI of the upload or of the job",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="where rows name models: replay those of this one (default: the job's own, of rows that name none)",
+    )
     parser.add_argument("--version", metavar="VERSION", help="version to compare with (default: the current one)")
     return parser
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    match = _JOB.fullmatch(options.job)
-    if match is None:
-        raise InvalidInput("invalid_job", "This is no job's id. 'reviewmill jobs' lists the jobs.")
+    named = named_job(options.job, results=settings.results, uploads=settings.uploads)
+    model = None if options.model is None else canonical_model(options.model)
     with (
         _bucket(settings.uploads, settings) as uploads,
         _bucket(settings.results, settings) as results,
@@ -85,9 +94,23 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             signatures=open_verifier(settings.model_public_key),
         )
         rules = ReplayRules(threads=settings.threads or os.cpu_count() or 1, progress=_Teller())
-        summary = replay_job(match[1], options.version, JobPlaces(uploads, results, store), rules)
-        _show(summary, results.uri.rstrip("/"))
+        job = _job_of(named, uploads)
+        summary = replay_job(job, options.version, JobPlaces(uploads, results, store), rules, model=model)
+        show_replay(summary, results)
     return 0
+
+
+def _job_of(named: str | NamedUpload, uploads: Objects) -> str:
+    """Return the id of the job that was named, also by its upload. Raises InvalidInput for an upload that is gone."""
+    if isinstance(named, str):
+        return named
+    generation = named.generation
+    if generation is None:
+        try:
+            generation = uploads.info(named.name).generation
+        except ObjectNotFound:
+            raise InvalidInput("invalid_job", no_upload(uploads.uri, named.name)) from None
+    return job_id(bucket_name(uploads.uri), named.name, generation)
 
 
 @contextmanager
@@ -111,23 +134,3 @@ class _Teller:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL_EVERY_S
             print(f"replaying: {rows:,} of {of:,} rows", file=sys.stderr, flush=True)
-
-
-def _show(summary: ReplaySummary, results: str) -> None:
-    share = 100 * summary.changed / summary.rows if summary.rows else 0.0
-    print(f"job       {summary.job}")
-    print(f"model     {summary.model}: {summary.before} → {summary.after}")
-    print(f"rows      {summary.rows:,}, of which {summary.changed:,} have another label ({share:.2f} %)")
-    for change in summary.changes[:_SHOWN]:
-        print(f"{change.rows:>12,}  {_printable(change.before)} → {_printable(change.after)}")
-    if len(summary.changes) > _SHOWN:
-        print(f"              and {len(summary.changes) - _SHOWN:,} more kinds of change")
-    for stored in summary.objects:
-        print(f"changes   {results}/{stored.name}")
-
-
-def _printable(label: str | None) -> str:
-    """Return a label as it may be shown on a terminal."""
-    if label is None:
-        return "(not scored)"
-    return "".join(character if character.isprintable() else " " for character in label)

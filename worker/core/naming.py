@@ -100,6 +100,14 @@ def finished_range(job: str, number: int) -> str:
     return f"jobs/{job}/finished/{number:06d}.json"
 
 
+def replay_name(version: str, model: str | None = None) -> str:
+    """Return how a replay is called in its job's folder, `replays/`: by its version, and its model where not the job's.
+
+    A version's name holds no @.
+    """
+    return version if model is None else f"{model}@{version}"
+
+
 def model_folder(model: str) -> str:
     """Return the folder of a classifier in the models bucket."""
     return f"models/{model}_model"

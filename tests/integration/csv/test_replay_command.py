@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from cloud.connect import open_objects
+from publisher.results_command import main as results
 from tests.integration.csv.conftest import SAMPLE, Buckets
 from training.command import main as train
 from worker.csv_job import JobPlaces, JobRules, run_job
@@ -59,6 +61,46 @@ def test_a_past_job_is_compared_with_another_version(
     assert all(old[row["row"]] == row["before"] != row["after"] for row in changed)
     assert f"of which {len(changed):,} have another label" in shown
     assert f"gs://reviewmill-results/jobs/{manifest.job}/replays/{other}/changes.csv" in shown
+    first = changed[0]
+    numbers = [f"{float(first[name]):.4f}" for name in ("probability_before", "probability_after")]
+    line = f"  {first['row']}  {first['before']} → {first['after']}  {numbers[0]} → {numbers[1]}"
+    assert line.split() in [said.split() for said in shown.splitlines()]
+    assert "  row " in shown
+    assert results(["job", manifest.job, "--replay", other, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.encode() == changes
+    assert results(["job", manifest.job, "--replay", other, "--format", "jsonl", "--limit", "1"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["row"], row["id"]) == (int(first["row"]), None)
+    assert row["probability_after"] == float(first["probability_after"])
+    assert results(["job", manifest.job, "--replay", "v0"]) == 1
+    assert f"reviewmill replay {manifest.job} --version v0" in capsys.readouterr().err
+
+
+def test_a_job_is_named_by_its_upload_and_a_failed_one_says_so(
+    buckets: Buckets, two_versions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REVIEWMILL_MODELS", str(two_versions))
+    store = ModelStore(open_objects(str(two_versions)), check_every_s=5, now=time.monotonic)
+    manifest = run_job(
+        buckets.upload(b"id,text\na,good\n,\nb,\nc,bad\n", "half #2.csv", id_column="id"),
+        JobPlaces(buckets.uploads, buckets.results, store),
+        JobRules(chunk_rows=2, max_rejections=0.4, threads=1),
+        publish_completion=lambda _: None,
+        clock=time.monotonic,
+    )
+    assert manifest.state == "failed"
+    versions = {
+        info.name.split("/")[3]
+        for info in open_objects(str(two_versions)).listing("models/")
+        if "/versions/" in info.name
+    }
+    (other,) = versions - {manifest.version}
+    assert main(["gs://reviewmill-uploads/half #2.csv", "--version", other]) == 0
+    captured = capsys.readouterr()
+    assert manifest.job in captured.out
+    assert "the job itself has failed. Of its file it came to 2 rows" in captured.err
+    assert main(["gs://reviewmill-uploads/gone.csv"]) == 2
+    assert "There is no upload gs://reviewmill-uploads/gone.csv" in capsys.readouterr().err
 
 
 def predictions(data: bytes) -> list[dict[str, str]]:

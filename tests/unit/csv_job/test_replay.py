@@ -136,7 +136,7 @@ def test_what_cannot_be_replayed_says_why() -> None:
         replay(world, job)
     world.models.digest = "a" * 64
     world.upload(b"text\nother\n")
-    with pytest.raises(InvalidInput, match="overwritten or deleted"):
+    with pytest.raises(InvalidInput, match="overwritten or deleted since the job read it"):
         replay(world, job)
 
 

@@ -24,6 +24,7 @@ from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.csv_parts import JobStore
 from worker.model_load import LoadedModel, ModelMissing
 from worker.replay import ReplayRules, replay_job
+from worker.replay_show import show_replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,3 +266,31 @@ def test_a_replay_compares_the_rows_of_the_jobs_own_model() -> None:
     assert (summary.model, summary.rows, summary.changed) == ("logistic_regression", 2, 2)
     changes = world.results.get(summary.objects[0].name)[0].decode()
     assert [line.split(",")[0] for line in changes.splitlines()] == ["row", "1", "9"]
+
+
+def test_a_replay_can_be_of_another_model_that_rows_name(capsys: pytest.CaptureFixture[str]) -> None:
+    world = mixed_world()
+    job = world.run(world.upload(ROWS, **SAID)).job
+    places = JobPlaces(world.uploads, world.results, world.models)
+    summary = replay_job(job, "v2", places, ReplayRules(), model="linear_svc")
+    assert (summary.model, summary.rows, summary.changed) == ("linear_svc", 3, 2)
+    assert summary.objects[0].name == f"jobs/{job}/replays/linear_svc@v2/changes.csv"
+    changes = world.results.get(summary.objects[0].name)[0].decode()
+    assert [line.split(",")[0] for line in changes.splitlines()] == ["row", "2", "3"]
+    show_replay(summary, world.results)
+    shown = capsys.readouterr()
+    assert "note: left out 4 rows of other models (decision_tree 2, logistic_regression 2)" in shown.err
+    assert f"reviewmill results job {job} --replay linear_svc@v2" in shown.err
+    assert "2    2   linear_svc v1 → linear_svc v2" in shown.out
+    # The job's own model is replayed beside it.
+    own = replay_job(job, "v2", places, ReplayRules(), model="logistic_regression")
+    assert own == replay_job(job, "v2", places, ReplayRules())
+    assert own.objects[0].name == f"jobs/{job}/replays/v2/changes.csv"
+
+
+def test_a_model_that_no_row_could_name_is_not_replayed() -> None:
+    world = World()
+    job = world.run(world.upload(b"text\none\n")).job
+    places = JobPlaces(world.uploads, world.results, world.models)
+    with pytest.raises(InvalidInput, match="No row of the job was for linear_svc: it had logistic_regression"):
+        replay_job(job, "v2", places, ReplayRules(), model="linear_svc")
