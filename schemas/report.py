@@ -49,3 +49,5 @@ class PartReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """By label: what terms added to the label's decision value over the sampled rows, in millionths."""
     rejected: dict[str, list[RejectedExample]] = {}
     """By code: the first rows."""
+    reasons: dict[str, str] = {}
+    """By code: the sentence of the first row."""

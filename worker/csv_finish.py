@@ -8,6 +8,7 @@ from cloud.objects import Objects
 from schemas.errors import InvalidInput
 from schemas.jobs import Completion, JobManifest, JobSpec, Source
 from worker.core.naming import MANIFEST, job_object
+from worker.core.report_summary import RunFigures
 from worker.csv_attempts import JobStopping
 from worker.csv_cost import Meter
 from worker.csv_parts import JobStore, Totals
@@ -37,7 +38,8 @@ def finish_job(
         objects = store.compose(totals.objects, spec, go_on=go_on) if spec and totals.objects else []
     if spec is not None and objects:
         with meter.phase("report"):
-            objects.append(store.write_report(totals.summary(spec, reason)))
+            run = RunFigures(store.seconds(), meter.cost())
+            objects.append(store.write_report(totals.summary(spec, reason, run)))
     return store.settle_manifest(
         JobManifest(
             job=store.job,

@@ -28,7 +28,8 @@ from worker.core.naming import (
 )
 from worker.core.plain_bytes import is_as_stored
 from worker.core.rejection_limit import exceeds
-from worker.core.report_html import JobSummary, report_html
+from worker.core.report_html import report_html
+from worker.core.report_summary import JobSummary, RunFigures
 from worker.core.report_totals import ReportTotals
 from worker.core.rows import Place
 from worker.csv_parquet import predictions_parquet
@@ -82,9 +83,9 @@ class Totals:
         versions = {one.model: one.version for one in (own, *pinned)}
         return [ModelShare(name, versions[name], count) for name, count in sorted(self.models.items())]
 
-    def summary(self, spec: JobSpec, reason: str | None) -> JobSummary:
+    def summary(self, spec: JobSpec, reason: str | None, run: RunFigures) -> JobSummary:
         """Return what the report shows; `reason` says why the job failed."""
-        return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report, self.shares(spec))
+        return JobSummary(spec, self.counts(), self.labels, self.codes, reason, self.report, run, self.shares(spec))
 
     def exceeds(self, spec: JobSpec, last: PartRecord) -> bool:
         """Say whether the job must stop for its rejections, `last` being the last part that was added."""
@@ -178,8 +179,24 @@ class JobStore:
             return self._write(target, b"", content_type)
         return _stored(self._results.compose(sources, target, content_type=content_type))
 
+    def seconds(self) -> float:
+        """Return how long the job took from its spec to the last part of it, by the times that storage has given them.
+
+        Storage never changes those, so every worker reads them alike. Lists the job's folder.
+        """
+        begun, ended = 0.0, 0.0
+        for info in self._results.listing(job_object(self.job, "")):
+            if info.name == job_object(self.job, SPEC):
+                begun = info.updated
+            elif _PART_RECORD.fullmatch(info.name):
+                ended = max(ended, info.updated)
+        return max(0.0, ended - begun)
+
     def write_report(self, summary: JobSummary) -> StoredObject:
-        """Write report.html unless there is one. The first one counts: workers may draw plots differently."""
+        """Write report.html unless there is one.
+
+        The first one counts: workers may draw plots differently, and what they used is each one's own.
+        """
         name = job_object(self.job, REPORT)
         try:
             data = report_html(summary)

@@ -20,6 +20,7 @@ from tests.faults.failpoints import FAILPOINTS, Action, Weather
 from tests.faults.fork_server import Order
 from tests.faults.ledger import Ledger, Verdict
 from tests.faults.wire import Wire
+from tests.runs import without_run
 from worker.core.naming import job_id, job_object
 from worker.settings import describe_settings, load_settings
 
@@ -195,12 +196,13 @@ class Run:
         with closing(open_subscription(self._settings.project, kept(self._settings.completions_topic))) as completions:
             announced = [json.loads(message.data) for message in completions.pull(10, timeout_s=10)]
         assert {one["job"] for one in announced} == {job}
+        of_job = {name.removeprefix(folder): data for name, data in stored.items() if name.startswith(folder)}
         return Outcome(
             verdict=ledger.verdict(),
             job={
-                name.removeprefix(folder): self._plain(data, job)
-                for name, data in stored.items()
-                if name.startswith(folder) and not name.removeprefix(folder).startswith(_TIMED)
+                name: self._plain(data, job)
+                for name, data in without_run(of_job).items()
+                if not name.startswith(_TIMED)
             },
             completions=[one["state"] for one in announced],
             too_early=self._wire.too_early,

@@ -1,38 +1,20 @@
-"""A job's counts and sums → report.html. The same values give the same bytes: there is no clock in it."""
+"""A job's counts and sums → report.html. The same values give the same bytes.
+
+From run to run, only the figures of the run differ, in cells of the class `run`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import msgspec
 
-from schemas.jobs import Counts, JobSpec, ModelShare
-from schemas.report import RowExample
+from worker.core.report_cost import cost_section, rejections_section
 from worker.core.report_drift import SHIFTED, STABLE, Drift, label_drift, probability_drift
 from worker.core.report_page import foreign, meter, page, section, table, text
 from worker.core.report_plots import can_plot, histogram, shares
-from worker.core.report_totals import ReportTotals
+from worker.core.report_rows import examples_section, terms_section
+from worker.core.report_summary import JobSummary, counted
 
 _LABELS_SHOWN = 30
-_LABELS_EXPLAINED = 6
-_TERMS_SHOWN = 15
-_TWO = 2
-
-
-@dataclass(frozen=True, slots=True)
-class JobSummary:
-    """What the manifest says of a job, and the sums of its parts."""
-
-    spec: JobSpec
-    counts: Counts
-    labels: Mapping[str, int]
-    codes: Mapping[str, int]
-    reason: str | None
-    """Why the job failed; None where it is done."""
-    totals: ReportTotals
-    models: Sequence[ModelShare] = ()
-    """How many rows each model scored, where rows name models."""
 
 
 def report_html(job: JobSummary, *, plots: bool | None = None) -> bytes:
@@ -48,10 +30,10 @@ def report_html(job: JobSummary, *, plots: bool | None = None) -> bytes:
             _labels(job, plots=plots),
             _probabilities(job, plots=plots),
             _drift(job),
-            _examples(job),
-            _terms(job),
-            _rejections(job),
-            _cost(job),
+            examples_section(job),
+            terms_section(job),
+            rejections_section(job),
+            cost_section(job),
         ],
     )
 
@@ -74,17 +56,22 @@ def _tiles(job: JobSummary) -> str:
     share = f"{counts.rejections / counts.rows:.2%}" if counts.rows else "none"
     words = job.totals.mean_words
     tiles = [
-        (f"{counts.rows:,}", "rows read"),
-        (f"{counts.predictions:,}", "predictions"),
-        (f"{counts.rejections:,}", f"rejections ({share})"),
-        (f"{len([1 for count in job.labels.values() if count]):,}", "labels given"),
-        ("none" if words is None else f"{words:,.1f}", "words a row"),
+        _tile(counts.rows, "row", " read"),
+        _tile(counts.predictions, "prediction"),
+        _tile(counts.rejections, "rejection", f" ({share})"),
+        _tile(len([1 for count in job.labels.values() if count]), "label", " given"),
+        *([] if words is None else [(f"{words:,.1f}", "words a row")]),
     ]
     return (
         '<div class="tiles">'
         + "".join(f'<div class="tile"><b>{b}</b><span>{s}</span></div>' for b, s in tiles)
         + "</div>"
     )
+
+
+def _tile(number: int, one: str, more: str = "") -> tuple[str, str]:
+    shown, _, noun = counted(number, one).partition(" ")
+    return shown, noun + more
 
 
 def _models(job: JobSummary) -> str:
@@ -128,7 +115,9 @@ def _labels(job: JobSummary, *, plots: bool) -> str:
         plot,
         key if plots and expected else "",
         table(head, rows, ["any", *["number"] * (len(head) - 1)]),
-        f"<p class='note'>{more:,} more labels are in manifest.json.</p>" if more > 0 else "",
+        f"<p class='note'>{counted(more, 'more label')} in <a href='manifest.json'>manifest.json</a>.</p>"
+        if more > 0
+        else "",
     )
 
 
@@ -185,103 +174,3 @@ def _drift(job: JobSummary) -> str:
 def _verdict(found: Drift) -> list[str]:
     mark = {"stable": "good", "drift": "bad"}.get(found.verdict, "warn")
     return [f"{found.index:.3f}", f"{found.by_chance:.3f}", f"<span class='{mark}'>{found.verdict}</span>"]
-
-
-def _examples(job: JobSummary) -> str:
-    totals = job.totals
-    if not totals.most:
-        return ""
-    return section(
-        "Rows the classifier is most and least sure of",
-        "<h3>Least sure</h3>",
-        _example_table(totals.least, totals.measure),
-        "<h3>Most sure</h3>",
-        _example_table(totals.most, totals.measure),
-        "<p class='note'>Beginnings of texts are shown because predictions in the same folder repeat the text column. "
-        "Upload with columns=none to keep texts out of both.</p>"
-        if any(one.excerpt for one in totals.most)
-        else "",
-    )
-
-
-def _example_table(examples: list[RowExample], measure: str) -> str:
-    with_id, with_text = any(one.id for one in examples), any(one.excerpt for one in examples)
-    head = ["row", *(["id"] if with_id else []), "label", measure, *(["text"] if with_text else [])]
-    rows = [
-        [
-            f"{one.row:,}",
-            *([foreign(one.id or "")] if with_id else []),
-            foreign(one.label),
-            f"{one.confidence:.4f}",
-            *([foreign(one.excerpt or "")] if with_text else []),
-        ]
-        for one in examples
-    ]
-    classes = ["number", *(["any"] if with_id else []), "any", "number", *(["any"] if with_text else [])]
-    return table(head, rows, classes)
-
-
-def _terms(job: JobSummary) -> str:
-    totals = job.totals
-    labels = sorted(totals.terms, key=lambda label: (-job.labels.get(label, 0), label))
-    if not labels:
-        return ""
-    pieces = []
-    for label in labels[:_LABELS_EXPLAINED]:
-        ranked = sorted(totals.terms[label].items(), key=lambda item: (-item[1], item[0]))
-        pieces.append(_term_list(f"Towards {label}", [item for item in ranked if item[1] > 0], totals.sampled))
-        if len(labels) > _TWO:
-            pieces.append(
-                _term_list(f"Away from {label}", [item for item in ranked[::-1] if item[1] < 0], totals.sampled)
-            )
-    return section(
-        "Words that counted most",
-        '<div class="two">' + "".join(pieces) + "</div>",
-        "<p class='note'>What each term added to the label's decision value (term weight times coefficient), for 1,000 "
-        "rows, over a sample: all of the first 256 rows, then every second, fourth and so on. Of each part, the 60 "
-        "strongest terms each way are kept.</p>",
-    )
-
-
-def _term_list(title: str, terms: list[tuple[str, int]], sampled: int) -> str:
-    if not terms:
-        return ""
-    shown = terms[:_TERMS_SHOWN]
-    most = max(abs(value) for _, value in shown)
-    rows = [[foreign(term), f"{value / 1000 / sampled:+,.2f}", meter(abs(value) / most)] for term, value in shown]
-    return f"<div><h3>{text(title)}</h3>" + table(["term", "added", ""], rows, ["any", "number", "meter"]) + "</div>"
-
-
-def _rejections(job: JobSummary) -> str:
-    if not job.codes:
-        return section("Rejections", "<p class='good'>None: every row was scored.</p>")
-    rows = []
-    for code, count in sorted(job.codes.items(), key=lambda item: (-item[1], item[0])):
-        places = ", ".join(f"{one.row:,} (line {one.line:,})" for one in job.totals.rejected.get(code, []))
-        rows.append([f"<code>{text(code)}</code>", f"{count:,}", f"{count / job.counts.rows:.2%}", places])
-    return section(
-        "Rejections",
-        table(["cause", "rows", "share", "first rows"], rows, ["", "number", "number", ""]),
-        "<p class='note'>rejections.jsonl names every row, with the reason and how to mend it.</p>",
-    )
-
-
-def _cost(job: JobSummary) -> str:
-    totals = job.totals
-    rows = [
-        ["source read", f"{job.spec.source.size:,} bytes"],
-        [
-            "stored in parts",
-            f"{totals.stored_bytes:,} bytes in {totals.stored_objects:,} objects of {totals.parts:,} parts",
-        ],
-    ]
-    missing = totals.parts_without_report
-    return section(
-        "Time and cost",
-        table(["what", "how much"], rows, ["", ""]),
-        f"<p class='warn'>{missing:,} parts were made by an earlier release and add counts only.</p>"
-        if missing
-        else "",
-        "<p class='note'>Seconds by phase, CPU seconds and storage operations are in manifest.json, beside this file: "
-        "they differ from run to run, and this report does not.</p>",
-    )

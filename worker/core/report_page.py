@@ -27,7 +27,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;fon
 font-size:.82rem}th{white-space:nowrap}th,td{padding:.32rem .75rem .32rem 0;
 border-bottom:1px solid var(--line);vertical-align:top}
 .number{text-align:right;padding-right:1.25rem;font-variant-numeric:tabular-nums;white-space:nowrap}
-.any{overflow-wrap:anywhere}.meter{width:40%}
+.any{overflow-wrap:anywhere}a{color:var(--bar)}.meter{width:40%}
 .meter i{display:block;height:.7rem;margin-top:.35rem;border-radius:2px;background:var(--bar)}
 .good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}.state{font-weight:600}
 svg{display:block;width:100%;max-width:47.5rem;height:auto}svg text{fill:var(--soft);font-size:13px;font-family:inherit}

@@ -93,7 +93,9 @@ class PartReportMaker:
     def finish(self, rejections: Sequence[Rejection]) -> PartReport:
         """Return the sums; `rejections` in the file's order."""
         rejected: dict[str, list[RejectedExample]] = {}
+        reasons: dict[str, str] = {}
         for one in rejections:
+            reasons.setdefault(one.code, one.reason)
             places = rejected.setdefault(one.code, [])
             if len(places) < REJECTED_EXAMPLES:
                 places.append(RejectedExample(row=one.row or 1, line=one.line or 1))
@@ -108,6 +110,7 @@ class PartReportMaker:
             least=self._least,
             terms=self._explain(self._sample, self._steps) if self._explain and self._sample else {},
             rejected=rejected,
+            reasons=reasons,
         )
 
     def _examples(self, rows: Rows, scores: Scores, confidence: Floats, places: Sequence[int]) -> list[RowExample]:

@@ -23,6 +23,7 @@ _COMMON: Final = {
 _DROPPED: Final = {"script", "style", "title"}
 _LABEL_CHARS: Final = 28
 _LETTER_PX: Final = 14
+_FEW: Final = 6
 
 
 def can_plot() -> bool:
@@ -57,6 +58,10 @@ def histogram(counts: Sequence[int]) -> str:
     chart.x_labels = [f"{place / bins:.2f}" for place in range(first, bins)]
     chart.x_labels_major = chart.x_labels[:: max(1, bins // 10)]
     chart.value_formatter = "{:,.0f}".format
+    most = max(counts, default=0)
+    if most < _FEW:
+        # pygal would mark halves of a row, which look like the same number twice.
+        chart.y_labels = list(range(most + 1))
     chart.add("rows", list(counts[first:]))
     return _svg(chart, "Predictions by probability")
 

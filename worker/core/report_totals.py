@@ -27,6 +27,8 @@ class ReportTotals:
     least: list[RowExample] = field(default_factory=list)
     terms: dict[str, Counter[str]] = field(default_factory=dict)
     rejected: dict[str, list[RejectedExample]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """By code: the sentence of its first row."""
 
     def add(self, record: PartRecord) -> None:
         """Add one part."""
@@ -53,6 +55,8 @@ class ReportTotals:
         for code, places in part.rejected.items():
             kept = self.rejected.setdefault(code, [])
             kept += places[: REJECTED_EXAMPLES - len(kept)]
+        for code, reason in part.reasons.items():
+            self.reasons.setdefault(code, reason)
 
     @property
     def mean_words(self) -> float | None:

@@ -22,6 +22,7 @@ from emulator.storage.server import EmbeddedStorage
 from schemas.events import Upload
 from schemas.jobs import JobManifest
 from schemas.names import canonical_model
+from tests.runs import without_run
 from worker.core.scorer import Scores
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.model_load import LoadedModel
@@ -79,15 +80,11 @@ class Cloud:
         )
 
     def stored(self, manifest: JobManifest) -> dict[str, bytes]:
-        """Return the job's objects by name inside its folder, without attempts and the manifest's timings."""
+        """Return the job's objects by name inside its folder, without attempts and what the run took."""
         folder = f"jobs/{manifest.job}/"
         names = [info.name.removeprefix(folder) for info in self.results.listing(folder)]
         found = {name: self.results.get(folder + name)[0] for name in names if not name.startswith("attempts/")}
-        if "manifest.json" in found:
-            found["manifest.json"] = json.dumps(
-                {**json.loads(found["manifest.json"]), "timings": 0, "cost": 0}
-            ).encode()
-        return found
+        return without_run(found)
 
     def rejections(self, manifest: JobManifest) -> list[dict[str, Any]]:
         lines = self.results.get(f"jobs/{manifest.job}/rejections.jsonl")[0].splitlines()

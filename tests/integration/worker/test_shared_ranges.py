@@ -16,6 +16,7 @@ from emulator.topology import plan
 from schemas.codec import encode
 from schemas.events import Upload
 from schemas.ranges import RangeTask
+from tests.runs import without_run
 from worker.core.naming import job_id
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.models import ModelStore
@@ -71,12 +72,9 @@ def objects_of(fresh: LocalCloud, results: str, upload: Upload) -> dict[str, byt
 
 
 def compared(objects: dict[str, bytes]) -> dict[str, bytes]:
-    """Return what must not differ: all but the plan, attempts, and the manifest with its timings."""
-    return {
-        name: data
-        for name, data in objects.items()
-        if name not in {"ranges.json", "manifest.json"} and "attempts/" not in name
-    }
+    """Return what must not differ: all but the plan, attempts, and what the run took."""
+    kept = {name: data for name, data in objects.items() if name != "ranges.json" and "attempts/" not in name}
+    return without_run(kept)
 
 
 def run_alone(fresh: LocalCloud, upload: Upload) -> dict[str, bytes]:

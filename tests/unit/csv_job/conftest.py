@@ -15,6 +15,7 @@ from cloud.objects import Objects, TransientError
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Completion, JobManifest
+from tests.runs import without_run
 from worker.core.naming import job_id
 from worker.core.scorer import Scores
 from worker.csv_job import JobPlaces, JobRules, run_job
@@ -101,14 +102,13 @@ class World:
         )
 
     def stored(self, upload: Upload) -> dict[str, bytes]:
-        """Return the job's objects by name inside its folder, without attempts and the manifest's timings."""
+        """Return the job's objects by name inside its folder, without attempts and what the run took."""
+        return without_run({name: data for name, data in self.raw(upload).items() if not name.startswith("attempts/")})
+
+    def raw(self, upload: Upload) -> dict[str, bytes]:
+        """Return the job's objects by name inside its folder, as they are."""
         folder = f"jobs/{job_id(upload.bucket, upload.name, upload.generation)}/"
-        found = {info.name.removeprefix(folder): self.results.get(info.name)[0] for info in self.results.listing("")}
-        found = {name: data for name, data in found.items() if not name.startswith("attempts/")}
-        if "manifest.json" in found:
-            manifest = json.loads(found["manifest.json"])
-            found["manifest.json"] = json.dumps({**manifest, "timings": {}, "cost": {}}).encode()
-        return found
+        return {info.name.removeprefix(folder): self.results.get(info.name)[0] for info in self.results.listing("")}
 
 
 ROWS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -10,13 +11,15 @@ import pytest
 
 from cloud.faults import Fault, Faults
 from cloud.faulty import FaultyObjects
+from cloud.memory import MemoryObjects
 from cloud.objects import TransientError
 from schemas.codec import decode
 from schemas.jobs import JobSpec, PartRecord
 from schemas.models import Profile
 from schemas.report import RejectedExample
 from tests.unit.csv_job.conftest import MAX, ROWS, World
-from worker.core.report_html import JobSummary, report_html
+from worker.core.report_html import report_html
+from worker.core.report_summary import JobSummary, RunFigures
 from worker.core.report_totals import ReportTotals
 from worker.csv_parts import Totals
 
@@ -44,7 +47,7 @@ def report(data: bytes, **metadata: str) -> bytes:
     world = World()
     upload = world.upload(data, **metadata)
     world.run(upload)
-    return world.stored(upload)["report.html"]
+    return world.raw(upload)["report.html"]
 
 
 def totals(data: bytes, chunk_rows: int) -> ReportTotals:
@@ -64,8 +67,13 @@ def test_a_report_says_what_became_of_the_rows() -> None:
         "11 rows read",
         "6 predictions",
         "5 rejections (45.45%)",
-        "unclosed_quote 1 9.09% 10 (line 13)",
-        "scoring_failed 1 9.09% 7 (line 9)",
+        "unclosed_quote A field opens with a quote that is not closed.",
+        "1 9.09% 10 (line 13)",
+        "scoring_failed ",
+        "1 9.09% 7 (line 9)",
+        "in 12 objects of 4 parts",
+        "from the job's start to its last part 0.",
+        "Rows, the least sure first",
         "eight, or so",
     ):
         assert said in words
@@ -74,7 +82,7 @@ def test_a_report_says_what_became_of_the_rows() -> None:
 def test_nothing_of_an_upload_becomes_markup() -> None:
     seen = Tags(report(ATTACK))
     assert HOSTILE.replace("\u202e", " ") in seen.words
-    assert {tag for tag, _ in seen.tags} & {"script", "img", "iframe", "link", "object", "a", "form"} == set()
+    assert {tag for tag, _ in seen.tags} & {"script", "img", "iframe", "link", "object", "form"} == set()
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
 
 
@@ -89,7 +97,12 @@ def test_a_report_loads_nothing_and_its_policy_forbids_it() -> None:
     }
     assert b"url(" not in page
     assert b"@import" not in page
-    assert [name for _, attributes in seen.tags for name in attributes if name in {"src", "href", "xlink:href"}] == []
+    # Nothing but links to what lies beside it, for whoever follows them.
+    assert not [name for _, attributes in seen.tags for name in attributes if name in {"src", "xlink:href"}]
+    assert {(tag, attributes["href"]) for tag, attributes in seen.tags if "href" in attributes} == {
+        ("a", "rejections.jsonl"),
+        ("a", "manifest.json"),
+    }
 
 
 def test_texts_stay_out_where_the_predictions_leave_them_out() -> None:
@@ -141,7 +154,12 @@ def summary(profile: Profile | None) -> JobSummary:
     spec = JobSpec(
         **{name: getattr(spec, name) for name in spec.__struct_fields__ if name != "profile"}, profile=profile
     )
-    return all_parts.summary(spec, "too_many: because <b>")
+    return all_parts.summary(spec, "too_many: because <b>", RUN)
+
+
+RUN = RunFigures(
+    seconds=75.4, cost={"cpu_s": 1.25, "storage_operations": 1234, "bytes_read": 2_000_000, "bytes_written": 99}
+)
 
 
 def test_without_pygal_there_are_tables_and_a_hint() -> None:
@@ -154,6 +172,58 @@ def test_without_pygal_there_are_tables_and_a_hint() -> None:
     assert b"too_many: because &lt;b&gt;" in plain
     assert b"Drift" in plain
     assert report_html(job, plots=True) == drawn
+
+
+def test_what_the_run_took_is_shown() -> None:
+    words = " ".join(Tags(report_html(summary(None), plots=False)).words.split())
+    for said in (
+        "from the job's start to its last part 0:01:15",
+        # Eleven rows in 75 seconds.
+        "rows a second 0",
+        "processor time of the worker that finished it 1.2 s",
+        "storage operations of that worker 1,234",
+        "read by that worker 2,000,000 bytes",
+        "written by that worker 99 bytes",
+    ):
+        assert said in words
+
+
+def test_the_time_is_from_the_spec_to_the_last_part() -> None:
+    clock = itertools.count(1_000)
+    world = World(results=MemoryObjects("gs://results", now=lambda: next(clock)))
+    upload = world.upload(ROWS)
+    job = world.run(upload).job
+    times = {info.name.rpartition("/")[2]: info.updated for info in world.results.listing(f"jobs/{job}/")}
+    assert times["report.html"] > times["000003.json"] > times["spec.json"]
+    seconds = times["000003.json"] - times["spec.json"]
+    page = world.results.get(f"jobs/{job}/report.html")[0]
+    words = " ".join(Tags(page).words.split())
+    assert f"from the job's start to its last part {seconds:.1f} s rows a second {11 / seconds:,.0f} " in words
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    words = " ".join(Tags(report(b"text\ngood\n")).words.split())
+    for said in ("1 row read", "1 prediction ", "0 rejections (0.00%)", "1 label given", "of 1 part"):
+        assert said in words
+    assert "words a row" in words
+    none = " ".join(Tags(report(b"text\n,\n")).words.split())
+    assert "1 rejection (100.00%) 0 labels given" in none
+    assert "words a row" not in none
+
+
+def test_no_row_is_among_the_most_and_the_least_sure() -> None:
+    for rows, lists in ((8, 1), (9, 2), (40, 2)):
+        page = report(
+            b"id,text\n" + b"".join(b"id%d,%s\n" % (row, b"x" * row) for row in range(1, rows + 1)), id_column="id"
+        )
+        shown = re.findall(rb"<bdi>(id\d+)</bdi>", page)
+        assert len(shown) == len(set(shown)) == min(rows, 16)
+        assert (b"<h3>Most sure" in page) is (lists == 2)
+
+
+def test_a_plot_of_few_rows_marks_whole_rows() -> None:
+    page = report(b"text\n" + b"good\n" * 3)
+    assert re.findall(rb">(\d+)</text>", page) == [b"0", b"1", b"2", b"3"]
 
 
 def test_examples_of_rejections_are_the_first_rows() -> None:
