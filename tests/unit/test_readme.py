@@ -37,6 +37,17 @@ def test_the_commands_table_is_the_commands() -> None:
     assert between("commands") == commands_table()
 
 
+def test_the_demo_is_shown_with_every_step_in_order() -> None:
+    demo = between("demo")
+    steps = re.findall(r"^== (\d+)\. (.+)$", demo, re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    # The times at its end are of the same steps.
+    timed = re.findall(r"^ +[\d.]+ s  (.+)$", demo, re.MULTILINE)
+    assert [title for _, title in steps] + ["in all"] == timed
+    source = (ROOT / "emulator" / "demo.py").read_text()
+    assert len(steps) == source.count("with steps.timed(")
+
+
 @pytest.mark.parametrize("target", re.findall(r"^make (\w+)", README, re.MULTILINE))
 def test_the_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
