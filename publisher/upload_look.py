@@ -71,8 +71,8 @@ def file_chunks(stream: BinaryIO) -> Iterator[bytes]:
 def _check_encoding(stream: BinaryIO, dialect: Dialect) -> None:
     """Raise InvalidInput("invalid_encoding") where the file's beginning looks like another encoding than it is read in.
 
-    A job rejects the rows that are not in its encoding. A few of them are rows to mend, and no reason to score none; of a
-    file in another encoding it is most rows with a character beyond ASCII.
+    A job rejects the rows that are not in its encoding. A few of them are rows to mend, and no reason to score none; of
+    a file in another encoding it is most rows with a character beyond ASCII.
     """
     chunks, plain = plain_bytes(file_chunks(stream), dialect)
     encoding = codec_name(plain.encoding)
