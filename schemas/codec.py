@@ -18,6 +18,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 MAX_DEPTH = 100
 """How deep the values of an object of any fields may be nested, the object counted."""
 
+_FEW_FIELDS = 64
+"""Of so many fields each name is looked for in the bytes; more would take time that grows with their square."""
+
 _encoder = msgspec.json.Encoder(order="deterministic")
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
@@ -88,8 +91,11 @@ def _is_deep(value: object) -> bool:
 
 
 def _may_repeat(data: bytes, fields: Mapping[str, object]) -> bool:
-    """Say whether an object may name a field twice: a name stands twice in the bytes, or can be written otherwise."""
-    if b"\\u" in data:
+    """Say whether an object may name a field twice: a name stands twice in the bytes, or can be written otherwise.
+
+    Of many fields the answer is that it may: to read them again takes less than to look for each.
+    """
+    if b"\\u" in data or len(fields) > _FEW_FIELDS:
         return True
     for name in fields:
         key = _encoder.encode(name)

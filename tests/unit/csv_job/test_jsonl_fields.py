@@ -25,6 +25,7 @@ EXPORT: list[dict[str, Any]] = [
     {"nr": 4, "review": 5},
     {"review": "=1+1", "nr": "not an id"},
 ]
+MANY_FIELDS = ", ".join(f'"f{number}": 1' for number in range(100)).encode()
 COLUMNS = ["nr", "review", "stars", "price", "model", "version", "sold", "tags", "none"]
 
 
@@ -88,6 +89,7 @@ def test_a_value_is_repeated_as_text(line: bytes, cell: str) -> None:
         (b'{"text": "a", "id": "i", "x": 1, "x": 2}', "duplicate_key", None),
         (b'{"text": "a", "id": "i", "x": 1, "\\u0078": 2}', "duplicate_key", None),
         (b'{"text": "a", "id": "i", "x/y": 1, "x\\/y": 2}', "duplicate_key", None),
+        (b'{"text": "a", "id": "i", ' + MANY_FIELDS + b', "f7": 2}', "duplicate_key", None),
         (b'{"text": "a", "id": "i", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "nested_too_deep", None),
         (b'{"text": "a", "id": "i", "x": NaN}', "invalid_json", None),
         (b'{"text": "a", "id": "i", "x": 1e999}', "invalid_field", None),
@@ -108,6 +110,7 @@ def test_a_bad_line_is_rejected_alone_and_named_where_it_can_be(line: bytes, cod
     [
         b'{"text": "a", "x": {"id": 1, "text": 2}, "id": "i"}',
         b'{"text": "say \\"text\\"", "id": "i"}',
+        b'{"text": "a", "id": "i", ' + MANY_FIELDS + b"}",
         b'{"text": "a", "id": "i", "x": ' + b"[" * 99 + b"]" * 99 + b"}",
     ],
 )
