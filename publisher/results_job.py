@@ -132,11 +132,14 @@ def _id_column(spec: JobSpec | None, header: list[str]) -> list[str]:
     """Return the name that the rows' ids have in the predictions, where the job has ids and they are repeated there."""
     if spec is None:
         return []
-    name = "id" if spec.dialect.format == "jsonl" else spec.dialect.id_column
-    if name is None:
+    columns, name = spec.header.columns, spec.dialect.id_column
+    if name is not None:
+        place = column_index(name, "id", columns, spec.dialect)
+    elif spec.dialect.format == "jsonl" and "id" in columns:
+        place = columns.index("id")
+    else:
         return []
     kept = kept_columns(spec.output, spec.header)
-    place = column_index(name, "id", spec.header.columns, spec.dialect)
     return [header[kept.index(place)]] if place in kept else []
 
 

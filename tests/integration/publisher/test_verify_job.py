@@ -266,6 +266,22 @@ def test_the_table_has_ids_where_the_predictions_have_them(
 
 
 @pytest.mark.parametrize(
+    ("lines", "said", "column"),
+    [
+        (b'{"text": "good", "id": 1}\n', {}, ["id"]),
+        (b'{"text": "good", "nr": 1}\n', {"id-column": "nr"}, ["nr"]),
+        (b'{"text": "good", "nr": 1}\n', {}, []),
+    ],
+)
+def test_the_table_of_lines_of_json_has_the_ids_that_the_job_had(
+    local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str], lines: bytes, said: dict[str, str], column: list[str]
+) -> None:
+    info = local_cloud.uploads.put("in.jsonl", lines, content_type="x", if_generation=0, metadata=said)
+    assert results(["job", run(local_cloud, info).job]) == 0
+    assert capsys.readouterr().out.split()[: len(column) + 1] == [*column, "row"]
+
+
+@pytest.mark.parametrize(
     "metadata",
     [
         {"columns": "none"},
