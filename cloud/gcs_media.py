@@ -87,6 +87,9 @@ class Media:
         with self._session.get(
             self._downloads + path, params=query, headers=headers, stream=True, timeout=timeout_s
         ) as answer:
+            if answer.status_code == HTTPStatus.OK:
+                # The whole object, which is not to be read for a message: it can be larger than memory.
+                raise api.from_http_status(answer.status_code, "the range that was asked for was ignored")
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
                 raise api.from_http_response(answer)
             yield from answer.raw.stream(PIECE_BYTES, decode_content=False)
