@@ -20,8 +20,8 @@ MAX_FIELDS = 1_000
 """So many fields become columns; those that a file has beyond are not repeated."""
 
 _ID, _MODEL, _VERSION = "id", "model", "version"
-_SURELY_SHORT = MAX_RECORD_BYTES // 8
-"""Numbers may grow when they are written anew, by less than this factor."""
+_SURELY_SHORT = MAX_RECORD_BYTES // 4
+"""Characters; each has four bytes of UTF-8 at most."""
 
 
 def line_fields(data: bytes) -> dict[str, Any]:
