@@ -13,10 +13,9 @@ from schemas.codec import encode
 from schemas.jobs import AttemptEnd, JobAttempt
 from worker.core.naming import job_object
 from worker.core.vain_attempts import PastAttempt, why_vain
-from worker.csv_parts import JSON_TYPE, read_document
+from worker.csv_parts import JSON_TYPE, PART_RECORD, read_document
 
 _RECORD = re.compile(r".*/(\d{6,})\.json")
-_PART = re.compile(r".*/parts/\d{6,}\.json")
 _END = re.compile(r".*/(\d{6,})\.end\.json")
 
 
@@ -55,7 +54,7 @@ class Attempts:
         begun = {int(match[1]): info for info in infos if (match := _RECORD.fullmatch(info.name))}
         ended = {int(match[1]) for info in infos if (match := _END.fullmatch(info.name))}
         parts = sum(
-            _PART.fullmatch(info.name) is not None
+            PART_RECORD.fullmatch(info.name) is not None
             for folder in ("parts/", "ranges/")
             for info in self._results.listing(job_object(self._job, folder))
         )

@@ -40,7 +40,8 @@ JSON_TYPE = "application/json"
 HTML_TYPE = "text/html; charset=utf-8"
 
 _JSONL_PART = "predictions.jsonl"
-_PART_RECORD = re.compile(r".*/parts/(\d{6,})\.json")
+PART_RECORD = re.compile(r".*/parts/(\d{6,})\.json")
+"""The name of a part's record, with the part's number."""
 
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 
@@ -111,7 +112,7 @@ class JobStore:
     def finished_parts(self) -> set[int]:
         """Return the numbers of the parts that have a record by now."""
         infos = self._results.listing(job_object(self.job, "parts/"))
-        return {int(match[1]) for info in infos if (match := _PART_RECORD.fullmatch(info.name))}
+        return {int(match[1]) for info in infos if (match := PART_RECORD.fullmatch(info.name))}
 
     def part(self, number: int) -> PartRecord | None:
         """Return a part's record, None while the part is not done."""
@@ -188,7 +189,7 @@ class JobStore:
         for info in self._results.listing(job_object(self.job, "")):
             if info.name == job_object(self.job, SPEC):
                 begun = info.updated
-            elif _PART_RECORD.fullmatch(info.name):
+            elif PART_RECORD.fullmatch(info.name):
                 ended = max(ended, info.updated)
         return max(0.0, ended - begun)
 
