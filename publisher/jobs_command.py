@@ -6,7 +6,6 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice
 
 from publisher.console import DONE, finish, say
@@ -14,12 +13,12 @@ from publisher.doors import open_bucket
 from publisher.formats import FORMATS, Row, show_rows
 from publisher.job_list import STATES, JobState, find_jobs, job_states
 from publisher.options import at_least_one, new_parser
+from worker.core.report_summary import lasted
 from worker.settings import Settings, load_settings
 
 PROG = "reviewmill jobs"
 _TABLE_COLUMNS = ("job", "state", "rows", "rejections", "begun", "duration", "reason")
 _REASON_CHARS = 60
-_MINUTE_S = 60
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,16 +68,10 @@ def _rows(states: list[JobState], *, table: bool) -> Iterator[Row]:
     for state in states:
         row = state.as_row()
         if table:
-            row["duration"] = _duration(state.duration_s)
+            row["duration"] = lasted(state.duration_s)
             row["rows"], row["rejections"] = f"{state.rows:,}", f"{state.rejections:,}"
             row["reason"] = _beginning(state.reason or "")
         yield row
-
-
-def _duration(seconds: float) -> str:
-    """Return how long a job took: to a tenth of a second where it took less than a minute."""
-    tenths = round(seconds, 1)
-    return f"{tenths:.1f} s" if tenths < _MINUTE_S else str(timedelta(seconds=round(seconds)))
 
 
 def _beginning(reason: str) -> str:

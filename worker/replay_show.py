@@ -13,6 +13,7 @@ from cloud.objects import Objects
 from schemas.jobs import JobManifest
 from schemas.replays import ReplaySummary
 from worker.core.naming import replay_name
+from worker.core.report_summary import counted
 from worker.csv_parts import JobStore
 
 _KINDS_SHOWN = 20
@@ -46,11 +47,11 @@ def _say_what_is_left_out(summary: ReplaySummary, manifest: JobManifest) -> None
     others = [one for one in manifest.models if one.model != summary.model]
     if others:
         counts = ", ".join(f"{one.model} {one.predictions:,}" for one in others)
-        rows = _count(sum(one.predictions for one in others), "row")
+        rows = counted(sum(one.predictions for one in others), "row")
         print(f"note: left out {rows} of other models ({counts}); --model replays those of one.", file=sys.stderr)
     if manifest.state != "done":
         print(
-            f"note: the job itself has failed. Of its file it came to {_count(manifest.counts.rows, 'row')}, and a "
+            f"note: the job itself has failed. Of its file it came to {counted(manifest.counts.rows, 'row')}, and a "
             f"replay goes no further. {manifest.reason or ''}".rstrip(),
             file=sys.stderr,
         )
@@ -100,7 +101,3 @@ def _probabilities(old: str, new: str) -> str:
 def _plain(text: str) -> str:
     """Return foreign text as it may be shown on a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

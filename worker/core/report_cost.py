@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from worker.core.report_page import section, table, text
-from worker.core.report_summary import JobSummary, counted
-
-_MINUTE_S = 60
+from worker.core.report_summary import JobSummary, counted, lasted
 
 
 def rejections_section(job: JobSummary) -> str:
@@ -37,7 +33,7 @@ def cost_section(job: JobSummary) -> str:
         ["stored in parts", f"{totals.stored_bytes:,} bytes in {objects}"],
     ]
     run = [
-        ["from the job's start to its last part", _time(job.run.seconds)],
+        ["from the job's start to its last part", lasted(job.run.seconds)],
         ["rows a second", _rate(job.counts.rows, job.run.seconds)],
         ["processor time of the worker that finished it", f"{cost['cpu_s']:,.1f} s"],
         ["storage operations of that worker", f"{cost['storage_operations']:,.0f}"],
@@ -59,11 +55,6 @@ def cost_section(job: JobSummary) -> str:
         "job, or one went on after another, the rest is of the last one, until it wrote this report; seconds by phase "
         "are in <a href='manifest.json'>manifest.json</a>.</p>",
     )
-
-
-def _time(seconds: float) -> str:
-    tenths = round(seconds, 1)
-    return f"{tenths:.1f} s" if tenths < _MINUTE_S else str(timedelta(seconds=round(seconds)))
 
 
 def _rate(rows: int, seconds: float) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from schemas.jobs import Counts, JobSpec, ModelShare
 from worker.core.report_totals import ReportTotals
+
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,9 @@ class JobSummary:
 def counted(number: int, one: str) -> str:
     """Return a number with its noun, such as `1 part` or `2 parts`."""
     return f"{number:,} {one if number == 1 else f'{one}s'}"
+
+
+def lasted(seconds: float) -> str:
+    """Return how long something took: to a tenth of a second where it took less than a minute."""
+    tenths = round(seconds, 1)
+    return f"{tenths:.1f} s" if tenths < _MINUTE_S else str(timedelta(seconds=round(seconds)))

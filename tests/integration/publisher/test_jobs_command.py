@@ -10,9 +10,10 @@ import re
 import pytest
 
 from cloud.objects import TransientError
-from publisher.jobs_command import _duration, main
+from publisher.jobs_command import main
 from tests.integration.publisher.conftest import LocalCloud
 from tests.integration.publisher.jobs import SAMPLE, run, upload
+from worker.core.report_summary import lasted
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
@@ -80,4 +81,4 @@ def test_without_jobs_it_says_how_to_begin_one(local_cloud: LocalCloud, capsys: 
     ("seconds", "shown"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "0:01:00"), (90061, "1 day, 1:01:01")]
 )
 def test_durations_have_tenths_below_a_minute(seconds: float, shown: str) -> None:
-    assert _duration(seconds) == shown
+    assert lasted(seconds) == shown
