@@ -11,13 +11,12 @@ from publisher.console import Unusable
 from publisher.formats import FORMATS
 from schemas.errors import InvalidInput
 from schemas.jobs import Dialect
-from schemas.names import MODEL_NAMES, canonical_model
+from schemas.names import MODEL_NAMES, VERSION_NAME, canonical_model
 from worker.core.csv_dialect import is_utf_16
 from worker.core.rejection_limit import rejection_limit
 
 _TAB_SUFFIXES = {".tsv", ".tab"}
 _TAB_NAMES = {"tab", "\\t", "\t"}
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def new_parser(prog: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
@@ -158,7 +157,7 @@ def rejections(text: str) -> str:
 
 def version_name(text: str) -> str:
     """Check a version's name, for argparse, as the job's workers will."""
-    if not _VERSION.fullmatch(text):
+    if not re.fullmatch(VERSION_NAME, text):
         raise argparse.ArgumentTypeError(
             f"{text[:80]!r} cannot be a version: those are up to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"
         )

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from publisher.console import DONE, NotDone
 from publisher.formats import Row, show_rows
 from publisher.stored_jobs import StoredJob
+from schemas.names import VERSION_NAME
 
 _PROBABILITIES = ("probability_before", "probability_after")
-_REPLAY = re.compile(r"(?:([a-z_]+)@)?([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
+_REPLAY = re.compile(rf"(?:([a-z_]+)@)?({VERSION_NAME})")
 
 
 def replay_option(text: str) -> str:

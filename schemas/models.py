@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from schemas.names import VERSION_NAME
+
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Version = Annotated[str, msgspec.Meta(pattern=f"^{VERSION_NAME}$")]
 
 MAX_MANIFEST_BYTES = 4_000_000
 

@@ -6,6 +6,9 @@ import re
 
 from schemas.errors import InvalidInput
 
+VERSION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What all of the name of a model's version looks like, as a pattern."""
+
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 DEFAULT_MODEL = "logistic_regression"

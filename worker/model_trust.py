@@ -6,19 +6,16 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from cloud.objects import ObjectNotFound, Objects
 from cloud.signature_bundle import SignatureRefused
 from cloud.signatures import SignatureVerifier
 from cloud.signed_folder import verified_copy
 from schemas.errors import InvalidInput
+from schemas.names import VERSION_NAME
 from worker.core.compiled_errors import InvalidModel
 from worker.core.model_files import MANIFEST
 from worker.core.naming import model_file
-
-VERSION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What the name of a version looks like."""
 
 _log = logging.getLogger("reviewmill.models")
 
@@ -54,7 +51,7 @@ def _require_stored(objects: Objects, name: str, version: str) -> None:
 
 def unknown_version(name: str, version: str) -> InvalidInput:
     """Return the error for a version that is not stored. What could not be a version's name is not repeated."""
-    wanted = f"version {version}" if VERSION_NAME.fullmatch(version) else "such version"
+    wanted = f"version {version}" if re.fullmatch(VERSION_NAME, version) else "such version"
     return InvalidInput(
         "unknown_version",
         f"{name} has no {wanted}. Name one that 'reviewmill models list' shows, or none for the current one.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from cloud.signatures import SignatureVerifier
 from schemas.codec import decode
 from schemas.errors import InvalidInput
 from schemas.models import Alias
-from schemas.names import MODEL_NAMES, canonical_model
+from schemas.names import MODEL_NAMES, VERSION_NAME, canonical_model
 from worker.core.kernel import KernelSupply
 from worker.core.naming import model_alias
 from worker.model_load import LoadedModel, ModelMissing, ModelUnavailable, load_version
-from worker.model_trust import VERSION_NAME, unknown_version
+from worker.model_trust import unknown_version
 
 __all__ = ["LoadedModel", "ModelMissing", "ModelStore", "ModelUnavailable"]
 
@@ -88,7 +89,7 @@ class _Versions:
     def get(self, name: str, version: str, *, expected_sha256: str | None = None) -> LoadedModel:
         """Return a version, loaded by one thread while the others wait. Raises as `load_version`."""
         key = (name, version)
-        if not VERSION_NAME.fullmatch(version):
+        if not re.fullmatch(VERSION_NAME, version):
             raise unknown_version(name, version)
         with self._lock:
             # An alias is proof that the version was written, perhaps since a request named it in vain.
