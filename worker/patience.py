@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -20,8 +22,9 @@ _LONGEST_PAUSE_S = 30.0
 _BEAT_S = 0.5
 
 
-class _Mine(threading.local):
-    """What one thread has met."""
+@dataclass(slots=True)
+class _Work:
+    """What the calls for one batch have met: those of its thread, and of the threads that were begun in its context."""
 
     refused_since: float | None = None
 
@@ -52,38 +55,47 @@ class Patience:
         self._hold_s = hold_s
         self._moved = moved
         self._now = now
-        self._mine = _Mine()
+        self._work: ContextVar[_Work] = ContextVar("work")
 
     def renew(self) -> None:
         """Note that this thread begins new work, which has all of the time before it."""
-        self._mine.refused_since = None
+        self._work.set(_Work())
 
     def hold(self, call: Callable[[], T]) -> T:
         """Return what `call` returns, once storage answers; it must be safe to make it again.
 
-        Blocks. Raises what `call` raises: TransientError only after a stop, or when everything that this thread asked
-        for was refused for `hold_s`.
+        Blocks. Raises what `call` raises: TransientError only after a stop, or when everything that was asked for this
+        work was refused for `hold_s`.
         """
+        work = self._of_this_thread()
         for pause_s in _pauses():
             try:
                 result = call()
             except TransientError as error:
-                if not self._may_wait():
+                if not self._may_wait(work):
                     raise
                 _log.warning("storage does not answer; the work is kept and tried again in %.0f s: %s", pause_s, error)
             except Exception:
-                self.renew()  # an answer, too
+                work.refused_since = None  # an answer, too
                 raise
             else:
-                self.renew()
+                work.refused_since = None
                 return result
             self._pause(pause_s)
         raise AssertionError("the pauses have no end")
 
-    def _may_wait(self) -> bool:
-        if self._mine.refused_since is None:
-            self._mine.refused_since = self._now()
-        return not self._stop.is_set() and self._now() - self._mine.refused_since < self._hold_s
+    def _of_this_thread(self) -> _Work:
+        work = self._work.get(None)
+        if work is None:
+            self._work.set(work := _Work())
+        return work
+
+    def _may_wait(self, work: _Work) -> bool:
+        # Read once: another thread of the work may get an answer at any moment.
+        since = work.refused_since
+        if since is None:
+            work.refused_since = since = self._now()
+        return not self._stop.is_set() and self._now() - since < self._hold_s
 
     def _pause(self, seconds: float) -> None:
         ends = self._now() + seconds

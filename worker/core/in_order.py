@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 Step = TypeVar("Step")
@@ -19,7 +20,8 @@ def run_in_order(
 
     As without threads: what is raised is what the first failing step raised, everything before that step is settled
     and nothing after it. An error of `steps` itself counts where it came up, after the steps before it. No more steps
-    are under way when the next one is taken than there are threads for. Blocks until all is settled or has stopped.
+    are under way when the next one is taken than there are threads for. What the threads run has the context variables
+    of the caller. Blocks until all is settled or has stopped.
     """
     under_way: deque[Future[None]] = deque()
     stopped = threading.Event()
@@ -36,7 +38,8 @@ def run_in_order(
     with ThreadPoolExecutor(makers, "score") as scorer, ThreadPoolExecutor(1, "store") as storer:
         try:
             for step in steps:
-                under_way.append(storer.submit(settle_next, step, scorer.submit(make, step)))
+                made = scorer.submit(copy_context().run, make, step)
+                under_way.append(storer.submit(copy_context().run, settle_next, step, made))
                 while len(under_way) > makers + 1:
                     under_way.popleft().result()
         finally:

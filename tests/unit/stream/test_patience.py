@@ -13,6 +13,7 @@ from cloud.faults import Fault, Faults
 from cloud.faulty import FaultyObjects
 from cloud.memory import MemoryObjects
 from cloud.objects import ObjectNotFound, TransientError
+from worker.core.in_order import run_in_order
 from worker.patience import Patience
 from worker.patient_objects import PatientObjects
 
@@ -88,6 +89,22 @@ def test_one_bound_holds_for_all_calls_of_a_batch_and_another_for_the_next_batch
             with pytest.raises(TransientError):
                 one.hold(Storage(clock, 10_000))
         assert 600 <= clock() - began <= 630
+
+
+def test_one_bound_holds_for_all_threads_of_a_job() -> None:
+    clock = Waiting()
+    one = patience(clock, hold_s=600)
+
+    def store(_step: int, _made: int) -> None:
+        one.hold(Storage(clock, 10_000))
+
+    one.renew()
+    began = clock()
+    with pytest.raises(TransientError):
+        run_in_order([1], lambda step: step, store)
+    with pytest.raises(TransientError):
+        one.hold(Storage(clock, 10_000))
+    assert 600 <= clock() - began <= 630
 
 
 @pytest.mark.parametrize("answer", [None, ObjectNotFound("x")], ids=["success", "an error that is an answer"])
