@@ -87,7 +87,7 @@ def test_models_are_listed_shown_promoted_and_rolled_back(
         (["no-such-file.csv"], "no file 'no-such-file.csv'"),
         (["gs://only-a-bucket"], "names no object"),
         (["{data}", "--text-column", "body"], "--text-column 'body' is no column"),
-        (["{data}", "--encoding", "utf-7"], "The encoding is not one that is read"),
+        (["{data}", "--encoding", "utf-7"], "The encoding 'utf-7' is not one that is read"),
         (["{data}", "--delimiter", ";;"], "The delimiter must be one character"),
         (["{data}", "--models", "gs://Not A Bucket"], "cannot be opened"),
         (["{data}", "--models", "{data}/models"], "reviews.csv is no folder. Name another folder"),

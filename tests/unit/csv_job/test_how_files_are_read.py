@@ -9,7 +9,6 @@ import pytest
 from schemas.errors import InvalidInput
 from schemas.events import Upload
 from schemas.jobs import Dialect, Header
-from schemas.names import canonical_model
 from tests.unit.csv_job.conftest import World, predictions
 from worker.core.csv_header import column_index
 from worker.core.job_metadata import asked_options
@@ -125,12 +124,9 @@ def test_a_wrong_delimiter_is_told_where_the_name_is_right() -> None:
     )
 
 
-def test_what_is_unknown_is_repeated_where_it_is_a_name() -> None:
+def test_an_unknown_encoding_is_repeated_where_it_is_a_name() -> None:
     assert "The encoding 'utf-9' is not one" in reason(b"text\n", encoding="utf-9")
-    with pytest.raises(InvalidInput, match="The model 'bert' is not one"):
-        canonical_model("bert")
-    with pytest.raises(InvalidInput, match="The model is not one"):
-        canonical_model("a very private review")
+    assert "The encoding is not one" in reason(b"text\n", encoding="a very private review")
 
 
 def test_excels_own_line_tells_the_delimiter() -> None:
