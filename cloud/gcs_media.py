@@ -75,7 +75,10 @@ class Media:
         )
         if answer.status_code != HTTPStatus.OK:
             raise api.from_http_response(answer)
-        return object_info(answer.json())
+        try:
+            return object_info(answer.json())
+        except ValueError:  # something between us and the service answered
+            raise ConnectionError("the answer to an upload is no JSON") from None
 
     def download(self, path: str, generation: int, start: int, end: int, *, timeout_s: float) -> Iterator[bytes]:
         """Yield the stored bytes from `start` to before `end`, never decompressed, in pieces of up to PIECE_BYTES.

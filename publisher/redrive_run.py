@@ -114,10 +114,10 @@ class Redrive:
                     self._handle([read_letter(received) for received in batch[:room]], tally)
                     batch = batch[room:]
         finally:
-            if self._held:
-                self._letters.give_back(sorted(self._held.values()))
             for topic in self._open.values():
                 topic.close()
+            if self._held:
+                self._letters.give_back(list(self._held.values()))
         return tally
 
     def _room(self, tally: Tally) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import count, takewhile
+from typing import TypeVar
 
 from cloud.objects import ContentConflict, Objects
 from cloud.once import put_once
@@ -17,6 +19,9 @@ from worker.core.range_verdict import BrokenChain, Verdict, judge
 from worker.csv_parts import JSON_TYPE, first_document, read_document
 
 _RECORD = re.compile(r".*/finished/(\d{6,})\.json")
+Key = TypeVar("Key")
+Record = TypeVar("Record")
+
 _READERS = 8
 """Small documents that are read at once: each costs a round trip."""
 
@@ -63,8 +68,7 @@ class RangeStore:
         """Return how the job ends by what is stored, None where it must go on. See `judge`."""
         finished = self.finished()
         in_order = takewhile(finished.__contains__, count())
-        with ThreadPoolExecutor(_READERS, "ranges") as readers:
-            records = [record for record in readers.map(self.range, list(in_order)) if record is not None]
+        records = [record for record in _read_at_once(self.range, list(in_order)) if record is not None]
         return self.judge(records, spec)
 
     def judge(self, records: Iterable[RangeRecord], spec: JobSpec) -> Verdict | None:
@@ -81,11 +85,17 @@ class RangeStore:
             for one in ranges
             for number in range(one.parts)
         ]
-        with ThreadPoolExecutor(_READERS, "parts") as readers:
-            for name, record in zip(names, readers.map(self._part, names), strict=True):
-                if record is None:
-                    raise ContentConflict(f"{self._results.uri}/{name} is missing, although its range is finished.")
-                yield record
+        for name, record in zip(names, _read_at_once(self._part, names), strict=True):
+            if record is None:
+                raise ContentConflict(f"{self._results.uri}/{name} is missing, although its range is finished.")
+            yield record
 
     def _part(self, name: str) -> PartRecord | None:
         return read_document(self._results, name, PartRecord)
+
+
+def _read_at_once(read: Callable[[Key], Record | None], keys: Sequence[Key]) -> Iterator[Record | None]:
+    """Yield what is read for each key, in order, several at a time, with the context variables of the caller."""
+    with ThreadPoolExecutor(_READERS, "documents") as readers:
+        for reading in [readers.submit(copy_context().run, read, key) for key in keys]:
+            yield reading.result()

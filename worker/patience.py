@@ -75,13 +75,15 @@ class Patience:
                 if not self._may_wait(work):
                     raise
                 _log.warning("storage does not answer; the work is kept and tried again in %.0f s: %s", pause_s, error)
+                self._pause(pause_s)
+                if self._stop.is_set():  # one call more could take longer than a stop may
+                    raise
             except Exception:
                 work.refused_since = None  # an answer, too
                 raise
             else:
                 work.refused_since = None
                 return result
-            self._pause(pause_s)
         raise AssertionError("the pauses have no end")
 
     def _of_this_thread(self) -> _Work:
