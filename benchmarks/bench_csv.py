@@ -3,7 +3,8 @@
 Every side is a process of its own against the same storage server, is ready with its model loaded before the clock
 starts, and reads an uploaded CSV out of a bucket and writes predictions into another. All score with the same logistic
 regression over words. Reports medians and ratios, the share of each phase in the job's work, and peak memory for a
-small and a large file. Linux only: peak memory is read from /proc.
+small and a large file. The plain script also runs without scoring, to show what reading and writing take it. Linux
+only: peak memory is read from /proc.
 
 Beam cannot be installed beside the rest (protobuf, pyarrow): name the Python of another venv with --beam-python.
 """
@@ -44,6 +45,8 @@ BARS = {"plain": 10.0, "beam": 20.0}
 SCORING_SHARE = 0.40
 MEMORY_GROWTH, MEMORY_MB = 0.10, 400.0
 _MB = 1_000_000
+UNSCORED = "plain, unscored"
+"""The plain script without its scoring: what reading and writing a file take it."""
 _CPU = ", processor"
 """Ends the name of runs whose phases are seconds of the processor."""
 _PHASES = ("read_s", "score_s", "format_s", "write_s", "compose_s", "report_s")
@@ -144,10 +147,13 @@ def _sides(folder: Path, beam_python: str | None) -> dict[str, list[str]]:
     sides = {
         "ours": [sys.executable, "-m", "benchmarks.csv_side", str(folder / "model.npz")],
         "plain": [sys.executable, str(HERE / "plain_csv_once.py"), str(folder / "model.joblib")],
+        UNSCORED: [sys.executable, str(HERE / "plain_csv_once.py"), str(folder / "model.joblib")],
     }
     if beam_python:
         sides["beam"] = [beam_python, str(HERE / "beam_csv.py"), str(folder / "model.joblib")]
-    return {side: [*command, UPLOADS, RESULTS] for side, command in sides.items()}
+    sides = {side: [*command, UPLOADS, RESULTS] for side, command in sides.items()}
+    sides[UNSCORED].append("unscored")
+    return sides
 
 
 def upload_texts(folder: Path, name: str, texts: Sequence[str]) -> ObjectInfo:
@@ -232,6 +238,8 @@ def report(figures: dict[str, list[Run]]) -> None:
                 print(f"{kind}: {ratio:.1f} times the rows a second of {side} (bar: {bar:g})")
             else:
                 print(f"{kind}: {side} not measured: name a Python with apache-beam by --beam-python (bar: {bar:g})")
+        ratio = speeds[f"ours, {kind}"] / speeds[f"{UNSCORED}, {kind}"]
+        print(f"{kind}: {ratio:.1f} times the rows a second of the plain script when it only reads and writes")
         for name, what in ((f"ours, {kind}", "time of all phases"), (f"ours, {kind}{_CPU}", "processor's time")):
             scoring = shares[name][_PHASES.index("score_s")]
             print(f"{kind}: scoring is {100 * scoring:.0f} % of the {what} (bar: {100 * SCORING_SHARE:.0f} %)")
