@@ -86,8 +86,8 @@ def finished(job: StoredJob) -> JobManifest:
     if job.spec() is None:
         raise NotDone(f"There is no job {job.job}, or no worker has begun it. Is a worker running?")
     raise NotDone(
-        f"The job {job.job} has no manifest: it is not done. Wait with --wait or look at 'reviewmill jobs', and see "
-        "that a worker is running."
+        f"The job {job.job} has no manifest: it is not done. See that a worker is running, and wait with: reviewmill "
+        f"results job {job.job} --wait"
     )
 
 

@@ -159,7 +159,9 @@ def test_a_job_without_a_manifest_is_not_done(
     local_cloud.results.delete(job_object(manifest.job, "manifest.json"))
     for command in (verify, lambda arguments: results(["job", *arguments])):
         assert command([manifest.job]) == 1
-        assert "has no manifest" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "has no manifest" in said
+        assert f"wait with: reviewmill results job {manifest.job} --wait" in said
 
 
 def test_a_failed_job_says_why(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
