@@ -58,6 +58,11 @@ class StoredJob:
         self.read_objects: dict[str, tuple[int, str]] = {}
         """Size and CRC32C of what `predictions` and `rejections` read to the end, by object name."""
 
+    @property
+    def in_cloud(self) -> bool:
+        """Whether the job is in a bucket, not in a local folder."""
+        return self._results.uri.startswith("gs://")
+
     def uri(self, name: str) -> str:
         """Return where one of the job's objects is."""
         return f"{self._results.uri.rstrip('/')}/{job_object(self.job, name)}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cloud.connect import require_reachable
+from cloud.objects import CloudSetupError, TransientError
 from publisher.console import DONE, NOT_DONE, NotDone, say
 from publisher.progress import Progress
 from publisher.report import say_where_rejections_are
@@ -21,8 +24,15 @@ _LONGEST_PAUSE_S = 2.0
 def wait_for_job(job: StoredJob, *, seconds: float) -> JobManifest:
     """Return the manifest once it is there, and show on the way how far the stored parts are.
 
-    Raises NotDone when the time is over.
+    Raises NotDone when the time is over, and where storage does not answer any more.
     """
+    try:
+        return _followed(job, seconds)
+    except TransientError as error:
+        raise NotDone(f"{_no_answer(job)} {_goes_on(job.job)}") from error
+
+
+def _followed(job: StoredJob, seconds: float) -> JobManifest:
     deadline = time.monotonic() + seconds
     pause_s = _FIRST_PAUSE_S
     stored = StoredParts(job)
@@ -46,16 +56,27 @@ def wait_for_job(job: StoredJob, *, seconds: float) -> JobManifest:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+def _no_answer(job: StoredJob) -> str:
+    """Return the sentence for storage that is away: what its client library says is cut off and for programmers."""
+    if job.in_cloud:
+        try:
+            require_reachable(os.environ, "storage")
+        except CloudSetupError as error:
+            return str(error)
+    return f"Storage does not answer ({job.uri(MANIFEST)} cannot be read): see that it and the network are up."
+
+
+def _goes_on(job: str) -> str:
+    return f"Only the waiting has ended, the job {job} goes on. Look again with: reviewmill results job {job} --wait"
+
+
 @contextmanager
 def the_job_goes_on(job: str) -> Iterator[None]:
     """Say, where the block is interrupted, that this ends the waiting and not the job."""
     try:
         yield
     except KeyboardInterrupt:
-        say(
-            f"\nInterrupted: only the waiting has ended, the job {job} goes on. Look again with: reviewmill results "
-            f"job {job} --wait"
-        )
+        say(f"\nInterrupted. {_goes_on(job)}")
         raise
 
 

@@ -8,6 +8,7 @@ import io
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,9 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from cloud.connect import open_objects
 from cloud.objects import TransientError
+from publisher.console import NotDone
 from publisher.results_command import main
-from publisher.stored_jobs import job_of_upload
+from publisher.stored_jobs import StoredJob, job_of_upload
+from publisher.wait_job import wait_for_job
 from tests.integration.publisher.conftest import LocalCloud
 from tests.integration.publisher.jobs import SAMPLE, run, upload
 
@@ -59,6 +63,24 @@ def test_waiting_in_vain_says_how_far_the_job_is(local_cloud: LocalCloud, capsys
     job = half_done(local_cloud)
     assert main(["job", job, "--wait", "0.2"]) == 1
     assert "1 parts with 3 rows are there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_storage_that_goes_away_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, emulated: bool) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    job = StoredJob(open_objects("gs://reviewmill-results", timeout_s=0.3), "half-0123456789abcdef")
+    if not emulated:
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST")
+    with pytest.raises(NotDone) as caught:
+        wait_for_job(job, seconds=5)
+    said = str(caught.value)
+    begin = f"No storage emulator answers at http://127.0.0.1:{port}" if emulated else "Storage does not answer"
+    assert said.startswith(begin)
+    assert said.endswith(f"goes on. Look again with: reviewmill results job {job.job} --wait")
+    assert "urllib3" not in said
 
 
 @contextmanager
