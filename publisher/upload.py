@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from cloud.crc import Checksum
-from cloud.objects import ObjectInfo, Objects, PreconditionFailed
+from cloud.objects import CloudSetupError, ObjectInfo, Objects, PreconditionFailed, TransientError
 from publisher.console import DONE, NotDone, Unusable, finish
 from publisher.doors import open_bucket
 from publisher.report import say_id_conflicts
@@ -47,8 +47,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     with open_bucket(settings.uploads, settings) as uploads:
         if asked is not None:
             check_model(asked.model, asked.version, settings)
-        info = put_once_file(uploads, name, path, checksum, metadata)
+        info, is_new = put_once_file(uploads, name, path, checksum, metadata)
     job = job_of_upload(settings.uploads, info)
+    if not is_new:
+        _say_there_already(settings, job)
     if options.wait is None:
         _print_upload(settings, info, job)
         return DONE
@@ -61,6 +63,25 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             status = print_job(stored, wait_for_job(stored, seconds=options.wait))
     say_id_conflicts(conflicts)
     return status
+
+
+def _say_there_already(settings: Settings, job: str) -> None:
+    """Say that nothing is uploaded; and how to begin anew where the job is not done, as its message may be lost."""
+    said = "This file is there already with these options; it is not uploaded again."
+    if not _may_be_done(settings, job):
+        said += (
+            " Its job is not done: if no worker is at it, begin anew with another --name, which is a job of its own."
+        )
+    print(said)
+
+
+def _may_be_done(settings: Settings, job: str) -> bool:
+    """Say whether the job has a manifest; also where that cannot be read, as who uploads need not read results."""
+    try:
+        with open_bucket(settings.results, settings) as results:
+            return StoredJob(results, job).manifest() is not None
+    except (NotDone, Unusable, TransientError, CloudSetupError):
+        return True
 
 
 def _print_upload(settings: Settings, info: ObjectInfo, job: str) -> None:
@@ -89,13 +110,20 @@ def _content_name(path: Path, digest: str, metadata: dict[str, str]) -> str:
     return f"{stem}-{short}{suffix}{compressed}"
 
 
-def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metadata: dict[str, str]) -> ObjectInfo:
+def put_once_file(
+    uploads: Objects, name: str, path: Path, checksum: str, metadata: dict[str, str]
+) -> tuple[ObjectInfo, bool]:
     """Upload a file under a name that is new, or holds the same file with the same options already.
+
+    Returns what is known of the object, and whether it is new.
 
     Raises NotDone when the name is taken by something else: nothing is overwritten.
     """
     try:
-        return uploads.put_file(name, path, content_type=_content_type(name), if_generation=0, metadata=metadata)
+        return (
+            uploads.put_file(name, path, content_type=_content_type(name), if_generation=0, metadata=metadata),
+            True,
+        )
     except PreconditionFailed:
         there = uploads.info(name)
     except ValueError as error:
@@ -107,8 +135,7 @@ def put_once_file(uploads: Objects, name: str, path: Path, checksum: str, metada
             f"{uploads.uri}/{name} holds this file with other options {dict(there.metadata)}. "
             "Nothing was overwritten; give another --name."
         )
-    print("This file is there already with these options; it is not uploaded again.")
-    return there
+    return there, False
 
 
 def _content_type(name: str) -> str:

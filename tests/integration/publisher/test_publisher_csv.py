@@ -56,7 +56,13 @@ def test_the_same_file_is_uploaded_once(local_cloud: LocalCloud, capsys: pytest.
     assert main(["csv", "in.csv"]) == 0
     again = capsys.readouterr().out
     assert "there already" in again
+    assert "not done: if no worker is at it, begin anew with another --name" in again
     assert again.splitlines()[-1] == job
+    run(local_cloud, local_cloud.uploads.info(uploaded(local_cloud)[0]))
+    assert main(["csv", "in.csv"]) == 0
+    again = capsys.readouterr().out
+    assert "there already" in again
+    assert "--name" not in again
     assert main(["csv", "in.csv", "--model", "linear_svc"]) == 0
     assert len(uploaded(local_cloud)) == 2
 
