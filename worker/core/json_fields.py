@@ -37,9 +37,11 @@ def line_fields(data: bytes) -> dict[str, Any]:
 def field_names(lines: Iterable[bytes]) -> list[str]:
     """Return the fields of lines, first seen first; lines that are no objects have none.
 
-    Raises InvalidInput("json_array") where the first line begins a list: then none of them is a line of JSON lines.
+    Raises InvalidInput where none of them is a line of JSON lines: "json_array" where the first line begins a list,
+    "json_over_lines" where objects are written over several lines.
     """
     names: dict[str, None] = {}
+    begins = over_lines = objects = False
     for number, data in enumerate(lines):
         if number == 0 and data.startswith(b"["):
             raise InvalidInput(
@@ -47,10 +49,20 @@ def field_names(lines: Iterable[bytes]) -> list[str]:
                 "The file is a JSON array, not JSON lines. Write each of its objects on a line of its own, without the "
                 "brackets and the commas between, as in: jq -c '.[]' reviews.json > reviews.jsonl",
             )
+        # An opening brace alone, or lines that close what an earlier one began.
+        over_lines = over_lines or (number == 0 and data == b"{") or data.startswith(b"}")
+        begins = begins or (number == 0 and data.startswith(b"{"))
         try:
             names |= dict.fromkeys(line_fields(data))
+            objects = True
         except InvalidInput:
             continue
+    if begins and over_lines and not objects:
+        raise InvalidInput(
+            "json_over_lines",
+            "The file's JSON objects are written over several lines, and are no JSON lines. Write each of them on one "
+            "line, as in: jq -c . reviews.json > reviews.jsonl",
+        )
     return list(names)[:MAX_FIELDS]
 
 

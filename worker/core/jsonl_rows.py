@@ -22,7 +22,7 @@ _KEPT_BYTES = MAX_REQUEST_BYTES + 4
 def open_lines(chunks: Iterable[bytes], dialect: Dialect) -> tuple[Header, Iterable[bytes]]:
     """Return the columns of a file, which the fields of its first lines are, and its bytes from the first on.
 
-    Raises InvalidInput for the file as a whole: `json_array`, `missing_column`.
+    Raises InvalidInput for the file as a whole: `json_array`, `json_over_lines`, `missing_column`.
     """
     source, taken = iter(chunks), list[bytes]()
     lines = json_lines(_kept(source, taken))

@@ -81,9 +81,10 @@ def open_rows(chunks: Iterable[bytes], dialect: Dialect) -> RowReader:
     """Read a file from its first byte.
 
     Raises InvalidInput for the file as a whole: `invalid_dialect`, `empty_file`, `missing_column`,
-    `duplicate_column`, `unreadable_header`, `wrong_encoding`, `compressed_file`, `not_csv`, `json_array`. A file
-    with only a header has no rows and is valid. Without a header the columns are named `column_1`, `column_2` and so
-    on, as many as the first readable record has. Of JSON lines, the fields of the first lines are the columns.
+    `duplicate_column`, `unreadable_header`, `wrong_encoding`, `compressed_file`, `not_csv`, `json_array`,
+    `json_over_lines`. A file with only a header has no rows and is valid. Without a header the columns are named
+    `column_1`, `column_2` and so on, as many as the first readable record has. Of JSON lines, the fields of the first
+    lines are the columns.
 
     While rows are read: `too_large_inflated` and `broken_gzip`.
     """
