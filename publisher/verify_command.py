@@ -29,7 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         "against the manifest. For messages: the receipt that 'reviewmill publish reviews' wrote, against the stored\n"
         "predictions and rejections. No worker is asked.\n\n"
         "Prints how many rows were read, predicted, rejected, are missing, are doubled (have two different outcomes),\n"
-        "and how many stored outcomes are unexpected. Exits 0 only if the last three are zero.",
+        "and how many stored outcomes are unexpected. Exits 0 only if the last three are zero and the manifest says\n"
+        "the same; also for a job that failed, whose reason is shown then.",
         [f"{PROG} reviews-0123456789abcdef", f"{PROG} reviews.p20260301T101500Zabc123.receipt.jsonl"],
     )
     parser.add_argument(
@@ -72,11 +73,14 @@ def _verify_job(subject: str, settings: Settings) -> int:
     if subject.endswith(".jsonl"):
         raise Unusable(f"There is no receipt file {subject}. Name one that is there, or a job.")
     job = _which_job(subject, settings)
-    account, faults = verify_job(job, settings)
-    print_account(account, results=["job", job])
-    for fault in faults:
+    recount = verify_job(job, settings)
+    print_account(recount.account, results=["job", job])
+    for fault in recount.faults:
         say(f"  {fault}")
-    return _verdict(balanced=account.balanced and not faults)
+    balanced = recount.account.balanced and not recount.faults
+    if recount.failure is not None and not balanced:
+        say(f"  The job has failed: {recount.failure}")
+    return _verdict(balanced=balanced, failure=recount.failure)
 
 
 def _which_job(subject: str, settings: Settings) -> str:
@@ -86,6 +90,12 @@ def _which_job(subject: str, settings: Settings) -> str:
         raise Unusable(f"There is no file of that name, and {error}") from None
 
 
-def _verdict(*, balanced: bool) -> int:
-    print("verified: every row is accounted for" if balanced else "NOT verified: see above", flush=True)
+def _verdict(*, balanced: bool, failure: str | None = None) -> int:
+    if not balanced:
+        said = "NOT verified: see above"
+    elif failure is None:
+        said = "verified: every row is accounted for"
+    else:
+        said = f"verified: every row that it came to is accounted for; the job failed: {failure}"
+    print(said, flush=True)
     return DONE if balanced else NOT_DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -34,8 +35,19 @@ _ROW, _LABEL, _PROBABILITY, _MODEL, _VERSION = range(-len(RESULT_COLUMNS), 0)
 """Where the job's own columns stand in a record of predictions.csv."""
 
 
-def verify_job(job: str, settings: Settings) -> tuple[Account, list[str]]:
-    """Return the account of a job, and a sentence for each other fault found.
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What the stored objects of a job say, read again."""
+
+    account: Account
+    faults: list[str]
+    """A sentence for each fault beside those of the account."""
+    failure: str | None
+    """Why the job failed; None where it is done. A failed job can be accounted for as well."""
+
+
+def verify_job(job: str, settings: Settings) -> Recount:
+    """Return what a recount of a job finds.
 
     Raises NotDone when the job has no manifest, when the upload is gone, or when a stored object is damaged.
     """
@@ -44,19 +56,20 @@ def verify_job(job: str, settings: Settings) -> tuple[Account, list[str]]:
         manifest = finished(stored)
         spec = stored.spec()
         ledger = JobLedger()
-        faults = [] if manifest.state == "done" else [f"The job has failed: {manifest.reason or 'no reason is given'}"]
+        failure = None if manifest.state == "done" else manifest.reason or "no reason is given"
         if spec is None:
-            if manifest.state == "done":
+            if failure is None:
                 raise NotDone(f"The job {job} has a manifest but no spec: it cannot be recounted.")
-            return ledger.account(), faults
-        faults += _identity_faults(job, spec, manifest)
+            return Recount(ledger.account(), [], failure)
+        faults = _identity_faults(job, spec, manifest)
         faults += _expect_rows(ledger, spec, settings)
         faults += _note_predictions(ledger, spec, stored, manifest.models)
         for rejection in stored.rejections():
             ledger.rejected(rejection)
         stored.read(REPORT)
         account = ledger.account()
-        return account, faults + manifest_faults(manifest, account, ledger, stored.read_objects)
+        faults += manifest_faults(manifest, account, ledger, stored.read_objects)
+        return Recount(account, faults, failure)
 
 
 def _identity_faults(job: str, spec: JobSpec, manifest: JobManifest) -> list[str]:
