@@ -87,7 +87,9 @@ def _which_job(subject: str, settings: Settings) -> str:
     try:
         return which_job(subject, settings)
     except Unusable as error:
-        raise Unusable(f"There is no file of that name, and {error}") from None
+        said = str(error)
+        joined = said[:1].lower() + said[1:] if said.startswith("There ") else said
+        raise Unusable(f"There is no file of that name, and {joined}") from None
 
 
 def _verdict(*, balanced: bool, failure: str | None = None) -> int:

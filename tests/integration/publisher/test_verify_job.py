@@ -216,6 +216,7 @@ def test_an_unknown_subject_is_named(local_cloud: LocalCloud, capsys: pytest.Cap
     assert verify([subject]) == 2
     assert subject in capsys.readouterr().err
     assert verify([f"{local_cloud.uploads.uri}/gone.csv"]) == 2
+    assert "There is no file of that name, and there is no upload " in capsys.readouterr().err
     assert verify([f"{local_cloud.results.uri}/reviews/v1"]) == 2
     assert verify(["gone-0123456789abcdef"]) == 1
     capsys.readouterr()
