@@ -31,11 +31,15 @@ _SIGNATURES = (
 def check_dialect(dialect: Dialect) -> None:
     """Raise InvalidInput("invalid_dialect") where no file can be read that way."""
     name = "utf-8" if is_utf_16(dialect.encoding) else codec_name(dialect.encoding)
-    for role, character in (("delimiter", dialect.delimiter), ("quote", dialect.quote)):
+    roles = (
+        ("delimiter", dialect.delimiter, "such as ',' or a TAB. Set another one."),
+        ("quote", dialect.quote, "such as '\"' or \"'\". Set one of them, or none."),
+    )
+    for role, character, fix in roles:
         if character is None:
             continue
         if len(character) != 1 or character in "\r\n\0\ufeff":
-            raise _invalid(f"The {role} must be one character and no line end, such as ',' or a TAB. Set another one.")
+            raise _invalid(f"The {role} must be one character and no line end, {fix}")
         try:
             character.encode(name)
         except UnicodeEncodeError:

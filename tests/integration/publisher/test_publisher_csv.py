@@ -178,6 +178,7 @@ def test_every_option_that_workers_read_can_be_given() -> None:
         (["--delimiter", ";;"], "invalid_dialect"),
         (["--encoding", "utf-9"], "invalid_dialect"),
         (["--quote", ","], "invalid_dialect"),
+        (["--quote", "ab"], "no line end, such as '\"' or \"'\""),
         (["--no-header"], "column"),
         (["--model", "bert"], "bert"),
         (["--model-column", "by"], "missing_column"),
