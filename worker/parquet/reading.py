@@ -56,6 +56,9 @@ _CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGI
 _CELL_BYTES = 8
 """What a cell counts for at least: runs of empty cells take time and no text."""
 
+_MAGIC_BYTES = 4
+_MAGICS = frozenset({b"PAR1", b"PARE"})
+
 _ROOT = Path(__file__).parents[2]
 
 T = TypeVar("T")
@@ -220,10 +223,28 @@ def open_parquet(data: ParquetBytes, dialect: Dialect, said: Collection[str]) ->
 
     Raises InvalidInput for the file as a whole, as `ParquetFile` and `parquet_header`.
     """
-    with data.open() as file:
-        shape = file.shape()
+    try:
+        with data.open() as file:
+            shape = file.shape()
+    except InvalidInput as error:
+        if error.code == "broken_parquet" and not _has_magic(data):
+            raise _no_parquet() from None
+        raise
     dialect = parquet_dialect(dialect, said, shape)
     return dialect, parquet_header(dialect, shape)
+
+
+def _has_magic(data: ParquetBytes) -> bool:
+    """Say whether a file begins as Parquet does, encrypted or not."""
+    return data.size >= _MAGIC_BYTES and data.read(0, _MAGIC_BYTES) in _MAGICS
+
+
+def _no_parquet() -> InvalidInput:
+    return InvalidInput(
+        "broken_parquet",
+        "The file is not in Parquet format: it does not begin with PAR1. Leave --format out, so that it is read as "
+        "what it is; a name that ends in .parquet or .pq asks for Parquet, too.",
+    )
 
 
 def parquet_rows(

@@ -66,7 +66,9 @@ def test_a_job_from_parquet_is_scored_again(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        (parquet(ROWS)[:-20], [], "broken_parquet"),
+        (parquet(ROWS)[:-20], [], "It is damaged, or no Parquet file"),
+        (b"id,text\na,good\n", ["--format", "parquet"], "does not begin with PAR1. Leave --format out"),
+        (b"id", ["--format", "parquet"], "does not begin with PAR1. Leave --format out"),
         (parquet({"words": ["a"]}), [], "missing_column"),
         (parquet(ROWS), ["--columns", "n"], "missing_column"),
         (parquet(ROWS), ["--format", "csv"], "not_csv"),
