@@ -49,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.replay is not None and options.rejections:
+        parser.error("--replay and --rejections show different rows: give one of them")
     return finish(PROG, lambda: _run(options, load_settings(os.environ)))
 
 

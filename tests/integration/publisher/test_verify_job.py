@@ -225,6 +225,13 @@ def test_an_unknown_subject_is_named(local_cloud: LocalCloud, capsys: pytest.Cap
         assert "generation" in capsys.readouterr().err
 
 
+def test_a_replay_has_no_rejections_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        results(["job", "reviews-0123456789abcdef", "--replay", "v2", "--rejections"])
+    assert ended.value.code == 2
+    assert "give one of them" in capsys.readouterr().err
+
+
 def test_results_in_each_format(
     local_cloud: LocalCloud, manifest: JobManifest, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
