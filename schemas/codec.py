@@ -115,10 +115,23 @@ def _from_syntax(data: bytes, detail: str) -> InvalidInput:
         return _not_utf8()
     if "surrogate" in detail:
         return InvalidInput("invalid_unicode", "A string holds half of a surrogate pair. Send whole characters.")
+    if word := _no_number(data, detail):
+        return InvalidInput("invalid_json", f"{word} is no JSON. Write null, or leave the field out.")
     # The detail names positions and expectations only, never content.
     return InvalidInput("invalid_json", f"The document is not valid JSON ({detail}). Send one JSON object.")
 
 
+def _no_number(data: bytes, detail: str) -> str | None:
+    """Return the word for no number that stands where the decoder stopped: Python writes such, and JSON has none."""
+    at = _POSITION.search(detail)
+    if at is None:
+        return None
+    found = _NO_NUMBER.match(data, int(at[1]))
+    return found[0].decode() if found else None
+
+
+_POSITION = re.compile(r"\(byte (\d+)\)")
+_NO_NUMBER = re.compile(rb"NaN|Infinity")
 _FIELD = re.compile(r"`\$\.?([^`]*)`$")
 _JSON_TYPES = {
     "str": "a string",

@@ -105,6 +105,14 @@ def test_a_bad_line_is_rejected_alone_and_named_where_it_can_be(line: bytes, cod
     assert (item.code, item.id) == (code, key)
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_python_writes_for_no_number_is_named(word: str) -> None:
+    line = f'{{"text": "é NaN", "x": {word}, "y": NaN}}'.encode()
+    _, item = open_rows([b'{"text": "a", "x": 1}\n', line], Dialect(format="jsonl"))
+    assert isinstance(item, BadRow)
+    assert item.reason == f"{word.lstrip('-')} is no JSON. Write null, or leave the field out."
+
+
 @pytest.mark.parametrize(
     "line",
     [
