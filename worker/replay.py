@@ -31,6 +31,9 @@ from worker.csv_parts import CSV_TYPE, JSON_TYPE, JobStore, read_document
 from worker.csv_source import UploadedFile
 from worker.model_load import LoadedModel
 
+NOT_DONE = "job_not_done"
+"""Code of the error for a job that goes on: the same replay may work later."""
+
 Outcomes = Sequence[Outcome | None]
 """Of consecutive rows; None for rows that name another model than the one that is replayed."""
 
@@ -56,10 +59,7 @@ def replay_job(
     store = JobStore(places.results, job)
     spec, manifest = store.spec(), store.manifest()
     if spec is None or manifest is None:
-        raise InvalidInput(
-            "job_not_done",
-            f"The results bucket has no finished job {job} with rows. 'reviewmill jobs' lists the jobs.",
-        )
+        raise _nothing_to_replay(job, spec, manifest)
     pinned = _pinned(spec, model)
     before = places.models.resolve(pinned.model, pinned.version)
     after = places.models.resolve(pinned.model, version)
@@ -72,6 +72,22 @@ def replay_job(
     folder = f"replays/{replay_name(after.version, after.name if after.name != spec.model else None)}"
     stored = read_document(places.results, job_object(job, f"{folder}/summary.json"), ReplaySummary)
     return stored or _Replay(spec, manifest, places, rules, before=before, after=after, folder=folder).run()
+
+
+def _nothing_to_replay(job: str, spec: JobSpec | None, manifest: JobManifest | None) -> InvalidInput:
+    """Return why there are no labels to compare: the job goes on, it failed before its first row, or there is none."""
+    if spec is not None:
+        return InvalidInput(
+            NOT_DONE,
+            f"The job {job} is not done. Replay it then; this waits for it: reviewmill results job {job} --wait",
+        )
+    if manifest is not None:
+        reason = manifest.reason or "No reason is given."
+        return InvalidInput("no_rows", f"The job {job} failed before its first row, so it has no labels. {reason}")
+    return InvalidInput(
+        "no_job",
+        f"The results bucket has no job {job}, or no worker has begun it. 'reviewmill jobs' lists the jobs.",
+    )
 
 
 def _pinned(spec: JobSpec, model: str | None) -> PinnedModel:

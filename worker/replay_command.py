@@ -20,7 +20,7 @@ from worker.csv_job import JobPlaces
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
 from worker.models import ModelStore
-from worker.replay import ReplayRules, replay_job
+from worker.replay import NOT_DONE, ReplayRules, replay_job
 from worker.replay_show import show_replay
 from worker.settings import InvalidSettings, Settings, load_settings
 
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         return _run(options, load_settings(os.environ))
     except InvalidInput as error:
         print(f"reviewmill replay: {options.job}: {error.reason}", file=sys.stderr)
-        return 2
+        return 1 if error.code == NOT_DONE else 2
     except (InvalidSettings, CloudSetupError, ValueError) as error:
         print(f"reviewmill replay: {error}", file=sys.stderr)
         return 2

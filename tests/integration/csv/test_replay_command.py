@@ -103,6 +103,36 @@ def test_a_job_is_named_by_its_upload_and_a_failed_one_says_so(
     assert "There is no upload gs://reviewmill-uploads/gone.csv" in capsys.readouterr().err
 
 
+def test_a_job_without_labels_says_why(
+    buckets: Buckets, two_versions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REVIEWMILL_MODELS", str(two_versions))
+    store = ModelStore(open_objects(str(two_versions)), check_every_s=5, now=time.monotonic)
+    places = JobPlaces(buckets.uploads, buckets.results, store)
+    rules = JobRules(chunk_rows=2, max_rejections=0.0, threads=1)
+    manifest = run_job(
+        buckets.upload(b"id,words\na,good\n", "no-text.csv"),
+        places,
+        rules,
+        publish_completion=lambda _: None,
+        clock=time.monotonic,
+    )
+    assert main([manifest.job]) == 2
+    assert "failed before its first row, so it has no labels. missing_column" in capsys.readouterr().err
+    manifest = run_job(
+        buckets.upload(b"id,text\na,good\n", "good.csv"),
+        places,
+        rules,
+        publish_completion=lambda _: None,
+        clock=time.monotonic,
+    )
+    buckets.results.delete(f"jobs/{manifest.job}/manifest.json")
+    assert main([manifest.job]) == 1
+    assert f"is not done. Replay it then; this waits for it: reviewmill results job {manifest.job} --wait" in (
+        capsys.readouterr().err
+    )
+
+
 def predictions(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
