@@ -44,6 +44,9 @@ def counted(number: int, one: str) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """Return how long something took: to a tenth of a second where it took less than a minute."""
+    """Return how long something took: to a hundredth of a second below one, to a tenth below a minute."""
+    hundredths = round(seconds, 2)
+    if hundredths < 1:
+        return f"{hundredths:.2f} s"
     tenths = round(seconds, 1)
     return f"{tenths:.1f} s" if tenths < _MINUTE_S else str(timedelta(seconds=round(seconds)))

@@ -62,7 +62,7 @@ def test_the_table_and_the_csv_hold_the_same_jobs(three_jobs: LocalCloud, capsys
     assert main([]) == 0
     table = capsys.readouterr().out
     assert all(str(job) in table for job in jobs)
-    assert re.search(r"  \d+\.\d s  ", table)
+    assert re.search(r"  \d+\.\d+ s  ", table)
     # The whole reason is longer than the table has room for.
     (reason,) = [str(row["reason"]) for row in listed(capsys, "--state", "failed")]
     assert reason not in table
@@ -78,7 +78,8 @@ def test_without_jobs_it_says_how_to_begin_one(local_cloud: LocalCloud, capsys: 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "0:01:00"), (90061, "1 day, 1:01:01")]
+    ("seconds", "shown"),
+    [(0.04, "0.04 s"), (0.996, "1.0 s"), (59.94, "59.9 s"), (59.96, "0:01:00"), (90061, "1 day, 1:01:01")],
 )
-def test_durations_have_tenths_below_a_minute(seconds: float, shown: str) -> None:
+def test_durations_have_hundredths_below_a_second_and_tenths_below_a_minute(seconds: float, shown: str) -> None:
     assert lasted(seconds) == shown
