@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
                 rows_as_mappings(job.rejections()),
                 style=options.format,
                 columns=field_names(Rejection),
-                table_columns=("row", "line", *REJECTION_COLUMNS[1:]),
+                table_columns=("row", "line", *REJECTION_COLUMNS),
                 limit=options.limit,
             )
         elif options.limit is None and job.predictions_name().endswith(f".{options.format}"):

@@ -251,7 +251,9 @@ def test_results_in_each_format(
     rejected = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert [row["row"] for row in rejected] == [4, 6]
     assert results(["job", manifest.job, "--rejections"]) == 0
-    assert b"empty_text" in capsysbinary.readouterr().out
+    table = capsysbinary.readouterr().out
+    assert b"empty_text" in table
+    assert table.split()[:6] == [b"row", b"line", b"key", b"code", b"stage", b"reason"]
 
 
 @pytest.mark.parametrize(
