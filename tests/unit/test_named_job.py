@@ -34,6 +34,12 @@ def test_an_upload_may_have_a_hash_sign_in_its_name(argument: str, name: str, ge
     assert named(argument) == NamedUpload(name, generation)
 
 
+@pytest.mark.parametrize("argument", ["gs://uploads/fold/", "gs://uploads/fold/#7"])
+def test_the_mark_of_a_folder_is_no_job(argument: str) -> None:
+    with pytest.raises(InvalidInput, match="gs://uploads/fold/ marks a folder, and a folder is no job"):
+        named(argument)
+
+
 @pytest.mark.parametrize("argument", ["nonsense", "gs://other/a.csv", "gs://results/reviews/v1/x.jsonl", ""])
 def test_anything_else_is_refused(argument: str) -> None:
     with pytest.raises(InvalidInput, match="invalid_job"):

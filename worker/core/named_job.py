@@ -31,7 +31,7 @@ def named_job(argument: str, *, results: str, uploads: str) -> str | NamedUpload
     if argument.startswith(results_root):
         return _in_results(argument.removeprefix(results_root), results)
     if argument.startswith(uploads_root):
-        return _upload(argument.removeprefix(uploads_root))
+        return _upload(argument.removeprefix(uploads_root), uploads_root)
     if not _JOB.fullmatch(argument):
         raise _invalid(
             f"{argument[:200]!r} is neither a job id such as reviews-0123456789abcdef, nor a URI under {results} (a "
@@ -61,12 +61,14 @@ def _in_results(name: str, results: str) -> str:
     return match[1]
 
 
-def _upload(name: str) -> NamedUpload:
+def _upload(name: str, root: str) -> NamedUpload:
     """Read `name#generation`. The last # counts, and only before a number: names may hold that sign themselves."""
     before, _, generation = name.rpartition("#")
-    if before and generation.isascii() and generation.isdigit():
-        return NamedUpload(before, int(generation))
-    return NamedUpload(name, None)
+    has_generation = before and generation.isascii() and generation.isdigit()
+    upload = NamedUpload(before, int(generation)) if has_generation else NamedUpload(name, None)
+    if upload.name.endswith("/"):
+        raise _invalid(f"{root}{upload.name} marks a folder, and a folder is no job. Name a file in it.")
+    return upload
 
 
 def _invalid(reason: str) -> InvalidInput:
