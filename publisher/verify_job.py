@@ -62,7 +62,10 @@ def verify_job(job: str, settings: Settings) -> Recount:
                 raise NotDone(f"The job {job} has a manifest but no spec: it cannot be recounted.")
             return Recount(ledger.account(), [], failure)
         faults = _identity_faults(job, spec, manifest)
-        faults += _expect_rows(ledger, spec, settings)
+        try:
+            faults += _expect_rows(ledger, spec, settings)
+        except ObjectNotFound:
+            raise NotDone(_upload_gone(spec.source, manifest)) from None
         faults += _note_predictions(ledger, spec, stored, manifest.models)
         for rejection in stored.rejections():
             ledger.rejected(rejection)
@@ -70,6 +73,16 @@ def verify_job(job: str, settings: Settings) -> Recount:
         account = ledger.account()
         faults += manifest_faults(manifest, account, ledger, stored.read_objects)
         return Recount(account, faults, failure)
+
+
+def _upload_gone(source: Source, manifest: JobManifest) -> str:
+    """Return the sentence for an upload that was overwritten or deleted: what the job came to is known all the same."""
+    state = "is done" if manifest.state == "done" else f"has failed ({manifest.reason or 'no reason is given'})"
+    return (
+        f"The upload {source.object}#{source.generation} is gone from {source.bucket}, overwritten or deleted since "
+        f"the job read it: its rows cannot be recounted. The job {manifest.job} {state}. For a job that can be "
+        "verified, upload the file again."
+    )
 
 
 def _identity_faults(job: str, spec: JobSpec, manifest: JobManifest) -> list[str]:
@@ -107,10 +120,6 @@ def _expect_rows(ledger: JobLedger, spec: JobSpec, settings: Settings) -> list[s
                 ledger.expect(item.row, cells(item.fields) if isinstance(item, Row) else None)
                 if isinstance(item, Row) and item.id is not None:
                     ids.note(item.row, item.id, item.text)
-        except ObjectNotFound:
-            raise NotDone(
-                f"The upload {source.object}#{source.generation} is gone from {uri}: its rows cannot be recounted."
-            ) from None
         except InvalidInput as error:
             raise NotDone(f"The upload cannot be read as the job's spec says: {error.reason}") from None
     say_id_conflicts(ids.conflicts())

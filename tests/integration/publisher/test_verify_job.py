@@ -188,7 +188,9 @@ def test_a_changed_upload_is_found(
 ) -> None:
     change(local_cloud.uploads, "in.csv", lambda data: data + b"i,new\n")
     assert verify([manifest.job]) == 1
-    assert "is gone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"The upload in.csv#{manifest.source.generation} is gone from " in said
+    assert f"The job {manifest.job} is done. For a job that can be verified, upload the file again." in said
 
 
 def test_ids_with_several_texts_are_named(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
