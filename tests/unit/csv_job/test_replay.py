@@ -129,7 +129,7 @@ def test_what_cannot_be_replayed_says_why() -> None:
         with pytest.raises(InvalidInput) as raised:
             replay(world, job, version)
         assert raised.value.code == code
-    with pytest.raises(InvalidInput, match="no finished job"):
+    with pytest.raises(InvalidInput, match="has no job"):
         replay(world, "other-0123456789abcdef")
     world.models.digest = "b" * 64
     with pytest.raises(InvalidInput, match="not the one that the job used"):
