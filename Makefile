@@ -34,7 +34,7 @@ test: $(STAMP) ## run every test
 test-faults: $(STAMP) ## kill workers and break both services while they score; count every row (about 10 minutes)
 	@$(BIN)/python -m pytest -m "" -s tests/faults --ignore tests/faults/test_failpoints.py --ignore tests/faults/test_poison.py
 
-test-stops: $(STAMP) ## stop a worker by SIGTERM at 200 random moments, many of them inside CSV jobs (about 20 minutes)
+test-stops: $(STAMP) ## stop a worker by SIGTERM at 200 random moments, many of them inside CSV jobs (about 10 minutes)
 	@REVIEWMILL_TEST_STOPS=200 $(BIN)/python -m pytest -s tests/integration/stream -k any_moment
 
 test-failpoints: $(STAMP) ## let a worker die, fail or hang at 25 named places, and by poison (about 5 minutes)
@@ -61,7 +61,7 @@ bench: $(STAMP) ## measure the main job beside a plain script (about five minute
 bench-score: $(STAMP) ## measure the scorer beside scikit-learn and wc
 	@$(BIN)/python -m benchmarks.bench_score
 
-bench-stream: $(STAMP) ## measure the pull worker beside plain subscribers (about five minutes)
+bench-stream: $(STAMP) ## measure the pull worker beside plain subscribers (about three minutes)
 	@$(BIN)/python -m benchmarks.bench_stream
 
 bench-csv: $(STAMP) ## measure a CSV job beside a plain pandas and scikit-learn script
