@@ -7,8 +7,8 @@ members and their types are fixed, and every size is checked before anything is 
 A model takes one of two paths with the same results: the compiled kernel once there is one, else plain Python.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +21,9 @@ from worker.core.compiled_paths import Paths
 from worker.core.kernel import KernelSupply
 from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.report_terms import term_contributions
-from worker.core.scorer import Classifier, Scores, join_scores
+from worker.core.scorer import Classifier, Scores
 from worker.core.scorer_linear import Linear
+from worker.core.scorer_runs import in_runs
 from worker.core.scorer_tree import Tree
 from worker.core.tfidf import Features, join_matrices
 
@@ -31,10 +32,14 @@ __all__ = ["MAX_MODEL_BYTES", "CompiledModel", "InvalidModel", "pack", "unpack"]
 MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 """The most bytes that a model may have, packed or inflated."""
 
-_RUNS_PER_THREAD: Final = 4  # enough to even out, few enough that handing them over costs nothing
 _RUN_TEXTS: Final = 1_000
 _RUN_CHARACTERS: Final = 256 * 1024
-"""A run of so many texts, or of so many characters, takes longer than to start a thread for it."""
+"""So many texts, or so many characters, take longer than to start a thread for them."""
+_SAMPLE_TEXTS: Final = 200  # whose lengths tell those of all: to look at each costs as much as to locate it
+_FINISHED_TEXTS: Final = 8192  # finished together: few calls, and arrays that stay in a cache
+
+_Raw = tuple[int, Iterable[NDArray[Any]]]
+"""The number of a run's first text, and what the classifier sees in its texts, block by block."""
 
 
 class CompiledModel:
@@ -61,12 +66,8 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        worth = len(texts) // _RUN_TEXTS
-        if worth < threads:
-            worth = max(worth, sum(map(len, texts)) // _RUN_CHARACTERS)
-        return _in_runs(
-            lambda first, last: self._finish(self._paths.raw(texts, first, last)), len(texts), threads, worth=worth
-        )
+        most = _runs_worth(texts) if threads > 1 else 1
+        return self._score(len(texts), len(texts), lambda run: (run[0], self._paths.raw(texts, *run)), threads, most)
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -91,17 +92,29 @@ class CompiledModel:
         return term_contributions(self._layout, self.transform(texts), counts)
 
     def _score_slices(self, slices: list[tuple[int, int]], locate: Callable[[int, int], Block], threads: int) -> Scores:
-        def score_run(first: int, last: int) -> Scores:
-            return self._finish([raw for one in slices[first:last] for raw in self._paths.raw_located(locate(*one))])
+        def raw(run: tuple[int, int]) -> _Raw:
+            blocks = (locate(*one) for one in slices[slice(*run)])
+            return slices[run[0]][0], chain.from_iterable(map(self._paths.raw_located, blocks))
 
-        return _in_runs(score_run, len(slices), threads, worth=len(slices))
+        count = slices[-1][1] if slices else 0
+        return self._score(count, len(slices), raw, threads, most=len(slices))
 
-    def _finish(self, parts: list[NDArray[Any]]) -> Scores:
-        """Return the scores of consecutive blocks from what the classifier saw in them."""
-        if len(parts) == 1:
-            return self._classifier.finish(parts[0])
-        empty = np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype)
-        return self._classifier.finish(np.concatenate([empty, *parts]))
+    def _score(self, count: int, size: int, raw: Callable[[tuple[int, int]], _Raw], threads: int, most: int) -> Scores:
+        """Return the scores of so many texts, of which there are runs from 0 to `size`, at most `most` worth a run."""
+        threads = min(threads, most)
+        nothing = np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype)
+        if threads <= 1 and count <= _FINISHED_TEXTS:
+            return self._classifier.finish(np.concatenate([nothing, *raw((0, size))[1]]) if size else nothing)
+        scores = self._classifier.finish(nothing).with_length(count)
+
+        def score_run(first: int, last: int) -> None:
+            place, blocks = raw((first, last))
+            for rows in _in_groups(blocks):
+                scores.put(place, self._classifier.finish(rows))
+                place += len(rows)
+
+        in_runs(score_run, size, threads=threads, most=most)
+        return scores
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -125,23 +138,20 @@ def _make_classifier(layout: Layout) -> Classifier:
     return Linear(layout.kind, layout.labels, layout.arrays, layout.weighting.dtype)
 
 
-def _in_runs(work: Callable[[int, int], Scores], count: int, threads: int, *, worth: int) -> Scores:
-    """Do the work for 0 to count in consecutive runs, at most `worth` of them, on this thread and others."""
-    threads = min(threads, worth)
-    if threads <= 1:
-        return work(0, count)
-    size = -(-count // min(worth, threads * _RUNS_PER_THREAD))
-    runs = [(first, min(first + size, count)) for first in range(0, count, size)]
-    results: dict[int, Scores] = {}
-    waiting = iter(enumerate(runs))  # shared: each run goes to whoever asks for the next
+def _in_groups(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Yield the rows of consecutive blocks, joined until there are enough to finish them together."""
+    held: list[NDArray[Any]] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= _FINISHED_TEXTS:
+            yield held[0] if len(held) == 1 else np.concatenate(held)
+            held.clear()
+    if held:
+        yield np.concatenate(held)
 
-    def do_runs() -> None:
-        for number, run in waiting:
-            results[number] = work(*run)
 
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(do_runs) for _ in range(threads - 1)]
-        do_runs()
-        for other in others:
-            other.result()
-    return join_scores([results[number] for number in range(len(runs))])
+def _runs_worth(texts: Sequence[str]) -> int:
+    """Return into how many runs the texts can be cut of which each takes longer than to start a thread for it."""
+    sample = texts[:: len(texts) // _SAMPLE_TEXTS + 1]
+    characters = sum(map(len, sample)) * len(texts) // max(len(sample), 1)
+    return max(len(texts) // _RUN_TEXTS, characters // _RUN_CHARACTERS)

@@ -9,7 +9,6 @@ too; where another C library or NumPy is used than at training they agree within
 logistic regression agree within 1e-6: SciPy computes them with a single-precision `exp`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -70,6 +69,24 @@ class Scores:
             decisions=None if self.decisions is None else self.decisions[first:last],
         )
 
+    def with_length(self, count: int) -> "Scores":
+        """Return room for the scores of `count` texts with the same classes, to `put` them there."""
+        return Scores(
+            classes=self.classes,
+            chosen=np.empty(count, self.chosen.dtype),
+            probabilities=_room(count, self.probabilities),
+            decisions=_room(count, self.decisions),
+        )
+
+    def put(self, first: int, scores: "Scores") -> None:
+        """Put scores in their place, from one text on. Threads may do so at once, each in its own place."""
+        place = slice(first, first + len(scores))
+        self.chosen[place] = scores.chosen
+        if self.probabilities is not None and scores.probabilities is not None:
+            self.probabilities[place] = scores.probabilities
+        if self.decisions is not None and scores.decisions is not None:
+            self.decisions[place] = scores.decisions
+
     def __len__(self) -> int:
         return len(self.chosen)
 
@@ -93,13 +110,5 @@ class Classifier(Protocol):
         """Return the raw values of a block of texts, computed by the kernel, shape (n, raw_width)."""
 
 
-def join_scores(parts: Sequence[Scores]) -> Scores:
-    """Return the scores of consecutive parts of one batch; at least one part."""
-    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
-    decisions = [part.decisions for part in parts if part.decisions is not None]
-    return Scores(
-        classes=parts[0].classes,
-        chosen=np.concatenate([part.chosen for part in parts]),
-        probabilities=np.concatenate(probabilities) if probabilities else None,
-        decisions=np.concatenate(decisions) if decisions else None,
-    )
+def _room(count: int, like: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if like is None else np.empty((count, *like.shape[1:]), like.dtype)

@@ -45,13 +45,15 @@ def softmax(decisions: NDArray[Any]) -> NDArray[Any]:
 def one_vs_rest(logistics: NDArray[Any]) -> NDArray[Any]:
     """Return the probabilities of `OneVsRestClassifier`, (n, c), from (n, k).
 
-    The copy with columns together keeps NumPy's order of addition: there they are the rows of a transposed array.
+    Columns are added in their order, as NumPy does for a batch, whose columns are the rows of a transposed array there;
+    of a single row it adds eight and more in another order, and a row must not depend on the batch that it is in.
     """
     each = two_classes(logistics) if logistics.shape[1] == 1 else logistics
-    each = np.array(each, order="F")
-    totals = each.sum(axis=1)[:, np.newaxis]
-    np.divide(each, totals, out=each, where=totals != 0)
-    return each
+    totals = each[:, :1].copy()
+    for column in range(1, each.shape[1]):
+        totals += each[:, column : column + 1]
+    shares: NDArray[np.float64] = np.divide(each, totals, out=each.copy(), where=totals != 0)
+    return shares
 
 
 def calibrated(sigmoids: NDArray[np.float64]) -> NDArray[np.float64]:

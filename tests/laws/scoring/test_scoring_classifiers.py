@@ -87,6 +87,27 @@ def test_scores_equal_the_pipelines(
         assert scores.confidence(3) == scores.probabilities[3, list(model.labels).index(scores.labels[3])]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("classifier", CLASSIFIERS.values(), ids=CLASSIFIERS)
+def test_a_text_has_the_same_scores_in_every_batch(
+    classifier: Callable[[], Any], threads: int, make_model: MakeModel
+) -> None:
+    texts, _ = make_texts(1200, seed=5)
+    # Nine labels: so many numbers of one row NumPy adds in another order than those of several rows.
+    labels = [number % 9 for number in range(len(texts))]
+    model = make_model(Pipeline([("v", TfidfVectorizer()), ("c", classifier())]).fit(texts, labels))
+    many = (texts * 15)[: 2 * 8192 + 1]  # batches of 8,192 texts, and one text alone
+    scores = model.score(many, threads=threads)
+    for first, last in ((0, 1), (1, 1201), (8191, 8193), (16384, 16385)):
+        alone = model.score(many[first:last])
+        part = scores.part(first, last)
+        assert part.chosen.tolist() == alone.chosen.tolist()
+        for mine, expected in ((part.probabilities, alone.probabilities), (part.decisions, alone.decisions)):
+            assert (mine is None) == (expected is None)
+            if mine is not None and expected is not None:
+                assert mine.tobytes() == expected.tobytes()
+
+
 def test_a_raw_svc_has_decisions_and_no_confidence(make_model: MakeModel) -> None:
     texts, classes = make_texts(60, seed=3)
     pipeline = Pipeline([("v", TfidfVectorizer()), ("c", LinearSVC())]).fit(texts, classes)
