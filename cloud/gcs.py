@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from cloud.crc import Checksum
 from cloud.gcs_calls import Calls
 from cloud.gcs_chunks import Chunks
-from cloud.gcs_client import build_client
+from cloud.gcs_client import POOL_CONNECTIONS, build_client
 from cloud.gcs_compose import compose_tree
+from cloud.gcs_http import Http
 from cloud.gcs_media import Media
 from cloud.gcs_upload import ResumableUpload
 from cloud.objects import (
@@ -47,7 +48,9 @@ class GcsObjects:
     def __init__(self, bucket: str, *, timeout_s: float = 8.0) -> None:
         self._client, self._session = build_client()
         self._bucket = self._client.bucket(bucket)
-        self._media = Media(self._session, self._client.api_endpoint, self._bucket.path)
+        endpoint = self._client.api_endpoint
+        self._http = Http(self._session, endpoint, connections=POOL_CONNECTIONS)
+        self._media = Media(self._http, endpoint, self._bucket.path)
         self._calls = Calls(timeout_s)
 
     @property
@@ -178,6 +181,7 @@ class GcsObjects:
         """Close the client's connections."""
         self._client.close()
         self._session.close()
+        self._http.close()
 
     def _where(self, name: str) -> str:
         return f"{self.uri}/{name}"

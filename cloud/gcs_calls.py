@@ -26,8 +26,10 @@ TRANSIENT_ERRORS = (
     requests.ConnectionError,  # refused, reset or no route; also a connect timeout
     requests.Timeout,  # no byte came for as long as we wait for one
     requests.exceptions.ChunkedEncodingError,  # the body ended too early
-    urllib3.exceptions.ProtocolError,  # the same, where the raw body is read
-    urllib3.exceptions.TimeoutError,  # a timeout, where the raw body is read
+    urllib3.exceptions.ProtocolError,  # the same, and a connection that was reset, without `requests`
+    urllib3.exceptions.TimeoutError,
+    urllib3.exceptions.NewConnectionError,  # refused, no route, no such host
+    urllib3.exceptions.ProxyError,
     urllib3.exceptions.SSLError,  # the encrypted connection broke
     ConnectionError,  # reset by the peer; the client raises it for a short body, too
     DataCorruption,  # the bytes that arrived are not those of the checksum; they may be the next time

@@ -17,7 +17,7 @@ from cloud.objects import CloudSetupError
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 # More threads than this do not upload at once; the default pool holds 10 and drops the rest with a warning.
-_POOL_CONNECTIONS = 64
+POOL_CONNECTIONS = 64
 
 
 def build_client() -> tuple[Any, AuthorizedSession]:
@@ -32,7 +32,7 @@ def build_client() -> tuple[Any, AuthorizedSession]:
     session = AuthorizedSession(credentials)
     # An emulator is never behind the proxy that the environment may name.
     session.trust_env = not emulated
-    adapter = HTTPAdapter(pool_connections=_POOL_CONNECTIONS, pool_maxsize=_POOL_CONNECTIONS)
+    adapter = HTTPAdapter(pool_connections=POOL_CONNECTIONS, pool_maxsize=POOL_CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     client = Client(project=project or "reviewmill", credentials=credentials, _http=session)

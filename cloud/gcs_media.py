@@ -1,7 +1,7 @@
-"""The requests that move an object's bytes, over the client's own session and without copies on the way.
+"""The requests that move an object's bytes, with the client's own credentials and without copies on the way.
 
-The client library has them too. It copies an upload twice, and takes a download apart into pieces of 8 KiB, which cost
-more than what is done with their bytes. The protocol is
+The client library has them too. It copies an upload twice, takes a download apart into pieces of 8 KiB, which cost
+more than what is done with their bytes, and spends a millisecond of the processor on each request. The protocol is
 https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object (multipart) and
 https://cloud.google.com/storage/docs/samples/storage-download-byte-range.
 """
@@ -14,36 +14,24 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
+import urllib3
 from google.api_core import exceptions as api
 
 from cloud.crc import crc32c
+from cloud.gcs_http import Http
 from cloud.objects import ObjectInfo
 
 PIECE_BYTES = 1 << 20
 
 
-class _Body:
-    """The body of a request in pieces, which are sent as they are; it can be sent again."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self._pieces = pieces
-        self._size = sum(map(len, pieces))
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._pieces)
-
-
 class Media:
-    """Uploads and downloads of one bucket. Raises the errors of `requests` and `google.api_core`; repeats nothing."""
+    """Uploads and downloads of one bucket. Raises the errors of `urllib3` and `google.api_core`; repeats nothing."""
 
-    def __init__(self, session: requests.Session, endpoint: str, bucket_path: str) -> None:
+    def __init__(self, http: Http, endpoint: str, bucket_path: str) -> None:
         """`endpoint` is the service's address, `bucket_path` the bucket's in its API, as the client knows them."""
-        self._session = session
+        self._http = http
         self._uploads = f"{endpoint}/upload/storage/v1{bucket_path}/o"
         self._downloads = f"{endpoint}/download/storage/v1"
 
@@ -65,20 +53,21 @@ class Media:
         head = (
             f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
             f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n"
-        )
-        answer = self._session.post(
-            self._uploads,
-            params={"uploadType": "multipart", "ifGenerationMatch": str(if_generation)},
-            data=_Body(head.encode(), data, f"\r\n--{boundary}--\r\n".encode()),
-            headers={"Content-Type": f"multipart/related; boundary={boundary}"},
-            timeout=timeout_s,
-        )
-        if answer.status_code != HTTPStatus.OK:
-            raise api.from_http_response(answer)
-        try:
-            return object_info(answer.json())
-        except ValueError:  # something between us and the service answered
-            raise ConnectionError("the answer to an upload is no JSON") from None
+        ).encode()
+        tail = f"\r\n--{boundary}--\r\n".encode()
+        headers = {
+            "Content-Type": f"multipart/related; boundary={boundary}",
+            "Content-Length": str(len(head) + len(data) + len(tail)),
+        }
+        query = {"uploadType": "multipart", "ifGenerationMatch": str(if_generation)}
+        url = f"{self._uploads}?{urlencode(query)}"
+        with self._http.request("POST", url, headers, body=(head, data, tail), timeout_s=timeout_s) as answer:
+            if answer.status != HTTPStatus.OK:
+                raise _error(answer, "POST", url)
+            try:
+                return object_info(json.loads(answer.data))
+            except ValueError:  # something between us and the service answered
+                raise ConnectionError("the answer to an upload is no JSON") from None
 
     def download(self, path: str, generation: int, start: int, end: int, *, timeout_s: float) -> Iterator[bytes]:
         """Yield the stored bytes from `start` to before `end`, never decompressed, in pieces of up to PIECE_BYTES.
@@ -87,15 +76,24 @@ class Media:
         """
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "gzip"}
         query = {"alt": "media", "generation": str(generation)}
-        with self._session.get(
-            self._downloads + path, params=query, headers=headers, stream=True, timeout=timeout_s
-        ) as answer:
-            if answer.status_code == HTTPStatus.OK:
+        url = f"{self._downloads}{path}?{urlencode(query)}"
+        with self._http.request("GET", url, headers, timeout_s=timeout_s) as answer:
+            if answer.status == HTTPStatus.OK:
                 # The whole object, which is not to be read for a message: it can be larger than memory.
-                raise api.from_http_status(answer.status_code, "the range that was asked for was ignored")
-            if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-                raise api.from_http_response(answer)
-            yield from answer.raw.stream(PIECE_BYTES, decode_content=False)
+                raise api.from_http_status(answer.status, "the range that was asked for was ignored")
+            if answer.status != HTTPStatus.PARTIAL_CONTENT:
+                raise _error(answer, "GET", url)
+            yield from answer.stream(PIECE_BYTES, decode_content=False)
+
+
+def _error(answer: urllib3.BaseHTTPResponse, method: str, url: str) -> api.GoogleAPICallError:
+    """Return the error of an answer, with the service's own sentence where it has one."""
+    try:
+        sentence = json.loads(answer.data)["error"]["message"]
+    except (ValueError, LookupError, TypeError):  # not the service's
+        sentence = answer.data.decode(errors="replace") or "no reason was given"
+    error: api.GoogleAPICallError = api.from_http_status(answer.status, f"{method} {url}: {sentence}")
+    return error
 
 
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:

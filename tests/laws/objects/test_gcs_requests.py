@@ -1,0 +1,194 @@
+"""Requests to a storage service that answers what it should not, and how they are signed and sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from google.api_core import exceptions as api
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.transport.requests import AuthorizedSession
+
+from cloud.gcs_calls import is_transient
+from cloud.gcs_http import Http
+from cloud.gcs_media import Media
+
+HUGE = 10**12
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class OneToken(Credentials):
+    """Credentials whose first token the service does not take any more."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token, self.refreshed = "old", 0
+
+    @property
+    def expired(self) -> bool:
+        return False
+
+    @property
+    def valid(self) -> bool:
+        return True
+
+    def refresh(self, request: object) -> None:  # noqa: ARG002 - the port's
+        self.token, self.refreshed = "new", self.refreshed + 1
+
+
+@contextmanager
+def service(answer: Answer) -> Iterator[str]:
+    """Answer every request so; give the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer(self)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            answer(self)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", *, length: int | None = None) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def open_http(address: str, credentials: Any = None) -> Http:  # noqa: ANN401 - of any kind
+    session = AuthorizedSession(credentials or AnonymousCredentials())
+    session.trust_env = False
+    return Http(session, address, connections=2)
+
+
+def upload(media: Media) -> None:
+    media.upload("name", b"bytes", content_type="text/csv", if_generation=0, metadata=None, timeout_s=5.0)
+
+
+def test_a_whole_object_for_a_range_is_not_read() -> None:
+    gone = threading.Event()
+
+    def whole(handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, b"x" * 1000, length=HUGE)
+        try:
+            while True:
+                handler.wfile.write(b"x" * 65536)
+        except OSError:
+            gone.set()
+
+    with service(whole) as address, closing(open_http(address)) as http:
+        media = Media(http, address, "/b/bucket")
+        with pytest.raises(api.GoogleAPICallError, match="range"):
+            list(media.download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0))
+        assert gone.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "sentence"),
+    [
+        (412, b'{"error": {"message": "At least one condition failed"}}', api.PreconditionFailed, "condition failed"),
+        (403, b'{"error": {"message": "denied to all"}}', api.Forbidden, "denied to all"),
+        (503, b"<html>a proxy speaks</html>", api.ServiceUnavailable, "a proxy speaks"),
+        (500, b"", api.InternalServerError, "no reason was given"),
+        (429, b'["not", "an", "error"]', api.TooManyRequests, "not"),
+        (404, b'{"error": "a string"}', api.NotFound, "a string"),
+    ],
+)
+def test_an_error_is_the_services_own(
+    status: int, body: bytes, kind: type[api.GoogleAPICallError], sentence: str
+) -> None:
+    with service(lambda handler: reply(handler, status, body)) as address, closing(open_http(address)) as http:
+        media = Media(http, address, "/b/bucket")
+        with pytest.raises(kind, match=sentence):
+            upload(media)
+        with pytest.raises(kind, match=sentence):
+            list(media.download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0))
+
+
+def test_an_upload_that_something_else_answers_is_tried_again() -> None:
+    with service(lambda handler: reply(handler, 200, b"welcome")) as address, closing(open_http(address)) as http:
+        with pytest.raises(ConnectionError, match="no JSON") as caught:
+            upload(Media(http, address, "/b/bucket"))
+        assert is_transient(caught.value)
+
+
+def test_a_token_that_is_not_taken_any_more_is_fetched_anew_once() -> None:
+    seen: list[str | None] = []
+
+    def demand(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers["Authorization"])
+        reply(handler, 206 if seen[-1] == "Bearer new" else 401, b"0123456789" * (seen[-1] == "Bearer new"))
+
+    credentials = OneToken()
+    with service(demand) as address, closing(open_http(address, credentials)) as http:
+        media = Media(http, address, "/b/bucket")
+        assert b"".join(media.download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0)) == b"0123456789"
+        assert seen == ["Bearer old", "Bearer new"]
+    with (
+        service(lambda handler: reply(handler, 401)) as address,
+        closing(open_http(address, credentials)) as http,
+        pytest.raises(api.Unauthorized),
+    ):
+        upload(Media(http, address, "/b/bucket"))
+    assert credentials.refreshed == 2
+
+
+def test_a_service_that_is_not_there_may_be_later() -> None:
+    with service(lambda handler: reply(handler, 200)) as address:
+        pass
+    with closing(open_http(address)) as http, pytest.raises(Exception, match="refused") as caught:
+        upload(Media(http, address, "/b/bucket"))
+    assert is_transient(caught.value)
+
+
+def test_a_connection_is_used_again() -> None:
+    ports: set[int] = set()
+
+    def count(handler: BaseHTTPRequestHandler) -> None:
+        ports.add(handler.client_address[1])
+        reply(handler, 206, b"0123456789")
+
+    with service(count) as address, closing(open_http(address)) as http:
+        media = Media(http, address, "/b/bucket")
+        for _ in range(5):
+            assert b"".join(media.download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0)) == b"0123456789"
+    assert len(ports) == 1
+
+
+def test_the_environments_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+
+    def proxy(handler: BaseHTTPRequestHandler) -> None:
+        lines.append(f"{handler.path} {handler.headers['Proxy-Authorization']}")
+        reply(handler, 206, b"0123456789")
+
+    with service(proxy) as address:
+        monkeypatch.setenv("http_proxy", address.replace("//", "//user:secret@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        session = AuthorizedSession(AnonymousCredentials())
+        with closing(Http(session, "http://storage.invalid", connections=2)) as http:
+            media = Media(http, "http://storage.invalid", "/b/bucket")
+            assert b"".join(media.download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0)) == b"0123456789"
+    assert lines == [
+        "http://storage.invalid/download/storage/v1/b/bucket/o/name?alt=media&generation=1 Basic dXNlcjpzZWNyZXQ="
+    ]
