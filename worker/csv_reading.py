@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.jobs import JobSpec, PartRecord
+from worker.core.byte_blocks import ByteBlocks
 from worker.core.csv_output import PartBuilder
 from worker.core.mixed_part import MixedPartBuilder
 from worker.core.row_batch import RowBatch
@@ -16,7 +17,7 @@ from worker.csv_parts import JobStore
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 
-PART_BYTES = 2 * 1024 * 1024
+PART_BYTES = 3 * 1024 * 1024
 """The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the
 parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
 
@@ -61,6 +62,7 @@ class PartReader:
         self._file = file
         self._model = model
         self._meter = meter
+        self._blocks = ByteBlocks()
         self._start = stretch.start if stretch else first_place(spec.header)
         self._before_byte = stretch.before_byte if stretch else None
         self._is_first = stretch is None or stretch.number == 0
@@ -96,7 +98,9 @@ class PartReader:
             labels = sorted({label for one in row_models.values() for label in one.labels})
             builder = MixedPartBuilder(self._spec, labels, with_header=with_header, max_bytes=PART_BYTES)
         else:
-            builder = PartBuilder(self._spec, model.labels, with_header=with_header, max_bytes=PART_BYTES)
+            builder = PartBuilder(
+                self._spec, model.labels, with_header=with_header, max_bytes=PART_BYTES, blocks=self._blocks
+            )
         with self._meter.phase("read"):
             _fill(builder, rows)
         return UnscoredPart(number, builder, model, row_models, rows.place(), last=rows.ended())

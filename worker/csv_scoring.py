@@ -7,8 +7,9 @@ from functools import partial
 
 from schemas.jobs import PartRecord
 from worker.core.csv_output import PartContent
-from worker.core.kernel_texts import Block
 from worker.core.mixed_part import MixedPartBuilder
+from worker.core.record_texts import locate_cells
+from worker.core.records import Records
 from worker.core.scorer import Scores
 from worker.csv_cost import Meter
 from worker.csv_reading import UnscoredPart
@@ -39,9 +40,14 @@ class PartScorer:
             return builder.finish(
                 partial(self._score, model.score),
                 model.explain,
-                score_bytes=None if model.score_bytes is None else partial(self._score, model.score_bytes),
+                score_bytes=None if model.score_bytes is None else partial(self._score_bytes, model.score_bytes),
             )
 
-    def _score(self, score: Callable[..., Scores], texts: Sequence[str] | Block) -> Scores:
+    def _score(self, score: Callable[..., Scores], texts: Sequence[str]) -> Scores:
         with self._meter.phase("score"):
             return score(texts, threads=self._threads)
+
+    def _score_bytes(self, score: Callable[..., Scores], records: Sequence[Records], column: int) -> Scores:
+        # To find the texts is part of scoring them, as it is for a list of strings.
+        with self._meter.phase("score"):
+            return score(locate_cells(records, column), threads=self._threads)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.core.byte_blocks import ByteBlocks
 from worker.core.line_buffer import LineBuffer
 
 
 @given(pieces=st.lists(st.binary(max_size=50), max_size=8), spare=st.integers(0, 100), by_address=st.booleans())
 def test_what_is_written_comes_out(pieces: list[bytes], spare: int, by_address: bool) -> None:
-    buffer = LineBuffer(sum(map(len, pieces)) + spare)
+    buffer = LineBuffer(sum(map(len, pieces)) + spare, ByteBlocks())
     for piece in pieces:
         if by_address:
             ctypes.memmove(buffer.address + buffer.end, piece, len(piece))
@@ -24,7 +25,7 @@ def test_what_is_written_comes_out(pieces: list[bytes], spare: int, by_address: 
 
 
 def test_more_than_the_room_is_refused() -> None:
-    buffer = LineBuffer(4)
+    buffer = LineBuffer(4, ByteBlocks())
     buffer.add(b"abc")
     with pytest.raises(ValueError, match="structure"):
         buffer.add(b"de")
@@ -36,7 +37,7 @@ def test_more_than_the_room_is_refused() -> None:
 
 
 def test_nothing_can_be_added_to_what_was_finished() -> None:
-    buffer = LineBuffer(4)
+    buffer = LineBuffer(4, ByteBlocks())
     assert buffer.finish() == b""
     with pytest.raises(ValueError, match="released"):
         buffer.add(b"a")

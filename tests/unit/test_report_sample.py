@@ -15,14 +15,14 @@ from worker.core.word_counts import count_words
 
 @given(st.lists(st.integers(1, 1 << 45), min_size=1))
 def test_a_step_is_the_power_of_two_below_the_rows_before(rows: list[int]) -> None:
-    assert sample_steps(np.array(rows)).tolist() == [1 << max(0, (row // 256).bit_length() - 1) for row in rows]
+    assert sample_steps(np.array(rows)).tolist() == [1 << max(0, (row // 128).bit_length() - 1) for row in rows]
 
 
 def test_what_is_sampled() -> None:
     rows = np.arange(1, 4_097)
     sampled = rows[rows % sample_steps(rows) == 0]
-    counts = [int(((sampled > low) & (sampled <= 2 * low)).sum()) for low in (256, 512, 1024, 2048)]
-    assert counts == [256, 256, 256, 256]
+    counts = [int(((sampled > low) & (sampled <= 2 * low)).sum()) for low in (128, 256, 512, 1024)]
+    assert counts == [128, 128, 128, 128]
     assert int(sample_steps(sampled).sum()) >= 4_096 - 8
 
 

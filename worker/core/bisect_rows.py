@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from worker.core.scorer import Scores
-
-SomeTexts = TypeVar("SomeTexts", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +67,15 @@ def score_blocks(score: Callable[[Sequence[str]], Scores], texts: Sequence[str])
     return [Block(texts, scores)]
 
 
-def scored_whole(score: Callable[[SomeTexts], Scores], texts: SomeTexts) -> Scores | None:
-    """Return the scores of all texts; None where scoring fails, so that `score_blocks` is to find the rows."""
+def scored_whole(score: Callable[[], Scores], count: int) -> Scores | None:
+    """Return the scores of so many texts; None where scoring fails, so that `score_blocks` is to find the rows."""
     try:
-        scores = score(texts)
+        scores = score()
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - whatever scoring raises on a row, its neighbours must be scored
         return None
-    return scores if len(scores) == len(texts) else None
+    return scores if len(scores) == count else None
 
 
 def _failure(error: Exception) -> Failure:

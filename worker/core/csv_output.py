@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -15,12 +16,13 @@ from schemas.jobs import Counts, JobSpec
 from schemas.outcomes import Rejection, text_digest
 from schemas.report import PartReport
 from worker.core.bisect_rows import Failure, score_blocks, scored_whole
+from worker.core.byte_blocks import ByteBlocks
 from worker.core.csv_header import column_index
-from worker.core.kernel_texts import Block
 from worker.core.line_buffer import LineBuffer
 from worker.core.output_lines import Lines, lines_of
 from worker.core.output_options import part_format
 from worker.core.part_rows import PartRows
+from worker.core.records import Records
 from worker.core.report_part import Explain, PartReportMaker
 from worker.core.row_batch import RowBatch
 from worker.core.rows import BadRow, Row
@@ -31,7 +33,8 @@ MAX_OBJECT_BYTES = 8 * 1024 * 1024
 
 
 Score = Callable[[Sequence[str]], Scores]
-ScoreBytes = Callable[[Block], Scores]
+ScoreBytes = Callable[[Sequence[Records], int], Scores]
+"""Records and the number of the column with their texts → scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,20 @@ class PartBuilder:
     """
 
     def __init__(
-        self, spec: JobSpec, labels: Sequence[str], *, with_header: bool, max_bytes: int = MAX_OBJECT_BYTES
+        self,
+        spec: JobSpec,
+        labels: Sequence[str],
+        *,
+        with_header: bool,
+        max_bytes: int = MAX_OBJECT_BYTES,
+        blocks: ByteBlocks | None = None,
     ) -> None:
+        """`blocks` are the memory of the lines, which the parts of one job share."""
         self._spec = spec
         self._lines: Lines = lines_of(spec, labels)
         self._header = self._lines.header() if with_header else b""
         self._max_bytes = max_bytes
+        self._blocks = blocks or ByteBlocks()
         self._room = max_bytes - len(self._header)
         self._text = column_index(spec.dialect.text_column, "text", spec.header.columns, spec.dialect)
         self._rows = PartRows()
@@ -95,7 +106,7 @@ class PartBuilder:
     def finish(
         self, score: Score, explain: Explain | None = None, *, score_bytes: ScoreBytes | None = None
     ) -> PartContent:
-        """Score the rows and return the part. `explain` tells the report which terms counted for what.
+        """Score the rows and return the part; once. `explain` tells the report which terms counted for what.
 
         `score_bytes` gives the scores of `score`, sooner, for rows that are bytes still.
         """
@@ -103,7 +114,7 @@ class PartBuilder:
         rejections = {bad.row: self._rejection(bad, bad.code, bad.reason) for bad in self._bad}
         report = PartReportMaker(self._spec, explain)
         # What the rows and rejections of the part may take, so there is room for all lines.
-        target, at = LineBuffer(self._max_bytes - self._room), 0
+        target, at = LineBuffer(self._max_bytes - self._room, self._blocks), 0
         target.add(self._header)
         for count, outcome in self._outcomes(score, score_bytes):
             if isinstance(outcome, Failure):
@@ -115,12 +126,12 @@ class PartBuilder:
                 report.add(self._rows.numbers(at, at + count), self._rows.after(at), outcome)
             at += count
         in_order = [rejections[row] for row in sorted(rejections)]
+        count = len(self._rows) + len(self._bad)
+        self._rows = PartRows()  # the file's bytes are not needed while the part is stored
         return PartContent(
             predictions=target.finish(),
             rejections=rejection_objects(in_order, self._max_bytes),
-            counts=Counts(
-                rows=len(self._rows) + len(self._bad), predictions=labels.total(), rejections=len(rejections)
-            ),
+            counts=Counts(rows=count, predictions=labels.total(), rejections=len(rejections)),
             labels=dict(labels),
             codes=dict(Counter(rejection.code for rejection in in_order)),
             report=report.finish(in_order),
@@ -129,9 +140,9 @@ class PartBuilder:
 
     def _outcomes(self, score: Score, score_bytes: ScoreBytes | None) -> list[tuple[int, Scores | Failure]]:
         """Return what became of the rows, in order: of how many neighbours, and what."""
-        texts = self._rows.located_texts(self._text) if score_bytes is not None and len(self._rows) else None
-        if texts is not None and score_bytes is not None:
-            scores = scored_whole(score_bytes, texts)
+        records = self._rows.records() if score_bytes is not None and len(self._rows) else None
+        if records is not None and score_bytes is not None:
+            scores = scored_whole(partial(score_bytes, records, self._text), len(self._rows))
             if scores is not None:
                 return [(len(scores), scores)]
         return [(len(block.texts), block.outcome) for block in score_blocks(score, self._rows.texts())]

@@ -13,10 +13,13 @@ from typing import Literal
 import msgspec
 
 from schemas.errors import InvalidInput
+from worker.core.byte_blocks import ByteBlocks
 from worker.core.csv_lines import LINE_END, Finder, closing_quote, lines
 
 MAX_RECORD_BYTES = 1 << 20
 """The longest record. A review of 100,000 characters, each of them a doubled quote or four bytes long, fits in it."""
+_LEAST_BYTES = 1 << 16
+"""A buffer with fewer bytes than this gets the next ones, though more records may be in it."""
 
 Fault = Literal["unclosed_quote", "text_after_quote", "record_too_long"]
 
@@ -73,6 +76,7 @@ class RecordReader:
         self.byte = byte
         self.line = line
         self._chunks = iter(chunks)
+        self._blocks = ByteBlocks()
         self._delimiter = delimiter
         self._quote = quote
         self._limit = limit
@@ -100,12 +104,13 @@ class RecordReader:
         return None
 
     def buffer(self) -> tuple[bytes, int]:
-        """Return a buffer and where in it starts what is not read yet: a whole record or more; (b"", 0) at the end.
+        """Return a buffer and where in it starts what is not read yet; (b"", 0) at the end.
 
-        For readers that take many records at once; they say with `advance` how far they got.
+        For readers that take many records at once; they say with `advance` how far they got. Where not even one record
+        is whole, which may be because the rest of it is not there yet, `one` reads it.
         """
         self._skip_mark()
-        return (self._data, self._pos) if self._fill() else (b"", 0)
+        return (self._data, self._pos) if self._fill(_LEAST_BYTES) else (b"", 0)
 
     def advance(self, to: int, *, lines: int) -> None:
         """Go on at the start of a record in what `buffer` gave, `lines` lines later."""
@@ -128,12 +133,12 @@ class RecordReader:
     # The buffer. Every decision about a record looks at most `limit` + 2 bytes past its start, and so many are
     # always there (or the file's end): that is why no result depends on the chunks.
 
-    def _fill(self) -> bool:
-        """Have enough bytes for one decision; say whether any are left.
+    def _fill(self, least: int | None = None) -> bool:
+        """Have enough bytes for one decision, or as many as are given; say whether any are left.
 
         Where the file is damaged, what came before is given first, as long as it is enough to decide by.
         """
-        if not self._ended and len(self._data) - self._pos < self._limit + 2:
+        if not self._ended and len(self._data) - self._pos < (self._limit + 2 if least is None else least):
             if self._damage is not None:
                 raise self._damage
             parts = [self._data[self._pos :]]
@@ -151,8 +156,7 @@ class RecordReader:
                     break
                 parts.append(chunk)
                 size += len(chunk)
-            self._data = b"".join(parts)
-            self._pos = 0
+            self._data, self._pos = self._blocks.join(parts), 0
             self._near, self._far = Finder(self._data), Finder(self._data)
         return self._pos < len(self._data)
 

@@ -9,7 +9,7 @@ from worker.core.csv_blocks import Block
 from worker.core.csv_records import Record, RecordReader
 from worker.core.csv_walk import Regular, block_cutter, walk
 from worker.core.kernel import Kernel
-from worker.core.records import RecordBlock, cut_records, takes_records
+from worker.core.records import RecordBlock, Tables, cut_records, takes_records
 from worker.core.row_batch import RowBatch, batch_of
 from worker.core.row_blocks import rows_of_block
 from worker.core.row_records import rows_of_records
@@ -61,9 +61,9 @@ class CsvRows:
                 yield from rows_of_block(piece.data, block, piece.start, place, self._rules)
 
     def _cut(self) -> Callable[[bytes, int, int], Block | RecordBlock | None]:
-        kernel, rules = self._kernel, self._rules
+        kernel, rules, tables = self._kernel, self._rules, Tables()
         if kernel is not None:
-            return lambda data, start, size: cut_records(kernel, data, start, size, rules)
+            return lambda data, start, size: cut_records(kernel, data, start, size, rules, tables)
         return block_cutter(self._delimiter, self._quote)
 
     def _exact(self, records: Iterable[Record]) -> Iterator[RowBatch | BadRow]:

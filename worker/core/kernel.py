@@ -25,6 +25,7 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, ...]]] = {
     "cut_records": (_ADDRESS, _ADDRESS, _WORD, _ADDRESS),
     "measure_rows": (*_ROWS, _WORD, _ADDRESS),
     "gather_cells": (*_ROWS, _WORD, _WORD, _ADDRESS, _ADDRESS),
+    "locate_cells": (_ADDRESS, _WORD, _WORD, _WORD, _WORD, _ADDRESS, _ADDRESS),
     "write_rows": (*_ROWS, _WORD, _ADDRESS, _WORD),
 }
 """C parameters of each entry point; all return int64. `kernel_source.py` and `kernel_row*.py` say what they do."""
@@ -59,6 +60,7 @@ class Kernel:
         self.cut_records: Final = self._entry("cut_records")
         self.measure_rows: Final = self._entry("measure_rows")
         self.gather_cells: Final = self._entry("gather_cells")
+        self.locate_cells: Final = self._entry("locate_cells")
         self.write_rows: Final = self._entry("write_rows")
 
     def _entry(self, name: str, make_type: Callable[..., Any] = ctypes.CFUNCTYPE) -> EntryPoint:

@@ -1,13 +1,13 @@
 """The kernel's functions that take cells out of records and write them: the rules of `worker.core.csv_cells`."""
 
 from worker.core import kernel_row_layout as at
-from worker.core.kernel_intrinsics import Pointer, as_int64, as_uint8, helper, inlined, trailing_zeros
+from worker.core.kernel_intrinsics import Pointer, address_in, as_int64, as_uint8, helper, inlined, trailing_zeros
 from worker.core.kernel_row_bytes import CR, LF, copy, equal64
 from worker.core.kernel_rows import is_formula
 
 _COMMA, _QUOTE, _APOSTROPHE, _POINT, _PLUS, _MINUS, _E = 0x2C, 0x22, 0x27, 0x2E, 0x2B, 0x2D, 0x65
 _ZERO, _NINE, _LOWER = 0x30, 0x39, 0x20
-_LANES = 64
+_ZEROS, _DIGITS, _SHORT, _BITS = 0x3030303030303030, 8, 10**8, 8
 
 
 @inlined
@@ -43,8 +43,24 @@ def is_number(source: Pointer, start: int, end: int) -> bool:
 
 
 @inlined
-def write_whole(target: Pointer, to: int, number: int) -> int:
-    """Write a positive whole number; return where it ends."""
+def eight_digits(number: int) -> int:
+    """Return the digits of a number below 10 ** 8, one a byte, the first one lowest: in halves, pairs, singly."""
+    halves = number // 10_000 | (number % 10_000) << 32
+    tops = ((halves * 10_486) >> 20) & 0x7F0000007F  # the hundreds of both
+    pairs = ((halves - 100 * tops) << 16) + tops
+    tens = ((pairs * 103) >> 10) & 0xF000F000F000F
+    return tens + ((pairs - 10 * tens) << 8)
+
+
+@inlined
+def write_whole(plan: Pointer, target: Pointer, to: int, number: int) -> int:
+    """Write a positive whole number; return where it ends. Seven bytes behind it are written, too."""
+    if number < _SHORT:
+        digits = eight_digits(number)
+        before = trailing_zeros(digits) // _BITS
+        plan[at.DIGITS] = (digits >> (before * _BITS)) + _ZEROS
+        copy(target, to, as_uint8(address_in(plan, at.DIGITS)), 0, _DIGITS)
+        return to + _DIGITS - before
     digits, rest = 1, number // 10
     while rest > 0:
         digits, rest = digits + 1, rest // 10
@@ -114,12 +130,10 @@ def write_number(plan: Pointer, target: Pointer, to: int) -> int:
     if plan[at.NUMBERS] == 0:
         return to
     numbers, start = as_uint8(plan[at.NUMBERS]), plan[at.NUMBER_AT]
-    end = start
-    while numbers[end] != _COMMA and numbers[end] != 0x5D:  # noqa: PLR2004 - the bracket behind the last one
-        target[to] = numbers[end]
-        to, end = to + 1, end + 1
-    plan[at.NUMBER_AT] = end + 1
-    return to
+    size = trailing_zeros(equal64(numbers, start, _COMMA))
+    copy(target, to, numbers, start, size)
+    plan[at.NUMBER_AT] = start + size + 1
+    return to + size
 
 
 def write_rows(plan: Pointer, source: Pointer, table: Pointer, count: int, target: Pointer, to: int) -> int:  # noqa: PLR0917 - as above
@@ -131,7 +145,7 @@ def write_rows(plan: Pointer, source: Pointer, table: Pointer, count: int, targe
     labels, tail = as_uint8(plan[at.LABELS]), as_uint8(plan[at.TAIL])
     for row in range(count):
         to = write_cells(plan, source, table, row * plan[at.WIDTH], target, to)
-        to = write_whole(target, to, plan[at.FIRST_ROW] + row)
+        to = write_whole(plan, target, to, plan[at.FIRST_ROW] + row)  # a comma, a label, a comma and the tail follow
         target[to] = _COMMA
         label = chosen[row]
         size = offsets[label + 1] - offsets[label]
@@ -166,7 +180,7 @@ def measure_rows(plan: Pointer, source: Pointer, table: Pointer, count: int, siz
 @inlined
 def bytes_before(source: Pointer, start: int, end: int, byte: int) -> int:
     """Return how many bytes there are before the next one of a value, at most 64; all where it does not come."""
-    if end - start >= _LANES:
+    if end - start >= at.LANES:
         return trailing_zeros(equal64(source, start, byte))
     position = start
     while position < end and source[position] != byte:
@@ -207,3 +221,19 @@ def gather_cells(  # noqa: PLR0917 - as above
             to += end - position
         offsets[row + 1] = to
     return to  # type: ignore[no-any-return]  # pointers have no type in Python
+
+
+def locate_cells(  # noqa: PLR0917 - as above
+    table: Pointer, width: int, count: int, column: int, origin: int, starts: Pointer, ends: Pointer
+) -> int:
+    """Write where a column's cells of the table's first `count` records are; return how many hold a doubled quote.
+
+    The table's rows have `width` fields, and their positions count from the address `origin`.
+    """
+    doubled = 0
+    for row in range(count):
+        base = row * width
+        cell = base + at.BOUNDS + 2 * column
+        starts[row], ends[row] = origin + table[cell], origin + table[cell + 1]
+        doubled += 1 if table[base + at.FLAGS] & at.DOUBLED else 0
+    return doubled

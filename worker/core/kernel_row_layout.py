@@ -31,18 +31,7 @@ LIMIT: Final = 7  # where the bytes that may be looked at end
 STOP: Final = 8  # result: where the record after the last one starts
 STOP_LINES: Final = 9  # result: lines before that
 TROUBLED: Final = 10  # result: 1 where what follows breaks the rules
-# What is known of the record that is being read; to be set to 0 by the caller, FIELD and STOP to ORIGIN.
-RECORDS: Final = 11  # records in the table
-LINES: Final = 12
-FIELD: Final = 13  # where the field starts
-NUMBER: Final = 14  # of the field, from 0
-INSIDE: Final = 15  # 1 within quotes
-CLOSED: Final = 16  # where the field's closing quote is, 0 for none
-SPECIAL: Final = 17  # 1 where the field holds what asks for quotes
-FOUND: Final = 18  # flags of the record
-HIGH: Final = 19  # 1 where bytes near the record are not ASCII
-SKIP: Final = 20  # bytes before this are done with
-CUT_FIELDS: Final = 21
+CUT_FIELDS: Final = 11
 
 # The plan of `measure_rows` and `write_rows`.
 WIDTH: Final = 0  # of the table
@@ -56,9 +45,13 @@ FIRST_ROW: Final = 7  # number of the first row
 CHOSEN: Final = 8  # address of int64[rows]: the label of each row
 LABELS: Final = 9  # address of the labels' cells, one after the other
 LABEL_OFFSETS: Final = 10  # address of int64[labels + 1]
-NUMBERS: Final = 11  # address of the probabilities' texts, a byte between two; 0 for none
+NUMBERS: Final = 11  # address of the probabilities' texts, a comma behind each, then 63 bytes; 0 for none
 NUMBER_AT: Final = 12  # where the next one starts; moved on
 TAIL: Final = 13  # address of what stands behind the probability
 TAIL_BYTES: Final = 14
 ADDED: Final = 15  # what `measure_rows` adds for each row
-WRITE_FIELDS: Final = 16
+DIGITS: Final = 16  # room for a row number
+WRITE_FIELDS: Final = 17
+
+LANES: Final = 64
+"""Bytes that are looked at together."""

@@ -5,7 +5,7 @@ from worker.core.kernel_intrinsics import Pointer, helper, high64, inlined, trai
 from worker.core.kernel_row_bytes import CR, LF, high_near_the_end, marks64, marks_near_the_end
 
 _BLOCK = 64
-_GO_ON, _NO_MORE, _TROUBLE = 0, 1, 2
+_NO_MORE, _TROUBLE, _DOUBLED, _CLOSED = 0, 1, 2, 3
 
 
 @inlined
@@ -72,126 +72,128 @@ def is_utf8(source: Pointer, start: int, end: int) -> bool:
 
 
 @inlined
-def end_field(plan: Pointer, source: Pointer, table: Pointer, end: int) -> None:
-    """Note where the field's cell is, unless it is one field too many, and begin the next one."""
-    start, number, origin = plan[at.FIELD], plan[at.NUMBER], plan[at.ORIGIN]
-    plan[at.FIELD] = end + 1
-    if plan[at.CLOSED]:
-        start, end = start + 1, plan[at.CLOSED]
-        plan[at.CLOSED] = 0
-    if number < plan[at.COLUMNS]:
-        place = plan[at.RECORDS] * (at.BOUNDS + 2 * plan[at.COLUMNS]) + at.BOUNDS + 2 * number
-        table[place], table[place + 1] = start - origin, end - origin
-    if is_formula(source, start, end):
-        plan[at.FOUND] |= at.CHANGED
-    plan[at.NUMBER] = number + 1
-
-
-@inlined
-def is_odd(plan: Pointer, source: Pointer, table: Pointer, base: int) -> bool:
-    """Say whether a record with the bounds at `base` is one to be read exactly."""
-    if plan[at.NUMBER] != plan[at.COLUMNS]:
-        return True
+def is_odd(plan: Pointer, source: Pointer, table: Pointer, base: int, high: int) -> bool:
+    """Say whether a record with the right number of fields is one to be read exactly; `high` if it is not ASCII."""
     text = base + at.BOUNDS + 2 * plan[at.TEXT]
     size = table[text + 1] - table[text]
     if size == 0 or size > plan[at.MAX_TEXT]:
         return True
-    if not plan[at.HIGH]:
-        return False
-    return not is_utf8(source, plan[at.ORIGIN] + table[base], plan[at.ORIGIN] + table[base + 1])
+    return high != 0 and not is_utf8(source, plan[at.ORIGIN] + table[base], plan[at.ORIGIN] + table[base + 1])
 
 
 @inlined
-def end_line(plan: Pointer, source: Pointer, table: Pointer, position: int, high: int) -> None:
-    """Take the record that ends at a line end outside quotes, unless the line is empty."""
-    plan[at.LINES] += 1
-    start, end = plan[at.STOP], position
-    if end > start and source[end - 1] == CR:
-        end -= 1
-    if end > start:
-        end_field(plan, source, table, end)
-        base = plan[at.RECORDS] * (at.BOUNDS + 2 * plan[at.COLUMNS])
-        table[base + at.START], table[base + at.END] = start - plan[at.ORIGIN], end - plan[at.ORIGIN]
-        table[base + at.LINE] = plan[at.STOP_LINES]
-        if is_odd(plan, source, table, base):
-            plan[at.FOUND] |= at.ODD
-        table[base + at.FLAGS] = plan[at.FOUND]
-        plan[at.RECORDS] += 1
-    plan[at.STOP], plan[at.STOP_LINES] = position + 1, plan[at.LINES]
-    plan[at.FIELD], plan[at.NUMBER], plan[at.FOUND], plan[at.HIGH] = position + 1, 0, 0, high
+def stop_at(plan: Pointer, stop: int, lines: int, verdict: int) -> None:
+    """Say where the records end that were found, and why."""
+    plan[at.STOP], plan[at.STOP_LINES] = stop, lines
+    plan[at.TROUBLED] = 1 if verdict == _TROUBLE else 0
 
 
 @inlined
-def meet_quote(plan: Pointer, source: Pointer, position: int) -> int:
-    """Open or close a quoted field, or pass over a doubled quote; return whether to go on."""
-    if not plan[at.INSIDE]:
-        if position != plan[at.FIELD]:
-            return _TROUBLE
-        plan[at.INSIDE], plan[at.SPECIAL] = 1, 0
-        return _GO_ON
-    if position + 1 >= plan[at.LIMIT]:
+def meet_quoted(source: Pointer, position: int, limit: int, quote: int, delimiter: int) -> int:
+    """Say what a quote within a quoted field is."""
+    if position + 1 >= limit:
         return _NO_MORE
     after = source[position + 1]
-    if after == plan[at.QUOTE]:
-        plan[at.FOUND] |= at.DOUBLED
-        plan[at.SPECIAL], plan[at.SKIP] = 1, position + 2
-        return _GO_ON
-    if after != plan[at.DELIMITER] and after != LF and after != CR:  # noqa: PLR1714 - see `is_sign`
+    if after == quote:
+        return _DOUBLED
+    if after != delimiter and after != LF and after != CR:  # noqa: PLR1714 - see `is_sign`
         return _TROUBLE
-    plan[at.INSIDE], plan[at.CLOSED] = 0, position
-    if not plan[at.SPECIAL]:
-        plan[at.FOUND] |= at.CHANGED
-    return _GO_ON
+    return _CLOSED
 
 
-@inlined
-def meet(plan: Pointer, source: Pointer, table: Pointer, position: int, high: int) -> int:
-    """Follow one byte that can mean something; return whether to go on."""
-    byte = source[position]
-    if byte == plan[at.QUOTE]:
-        return meet_quote(plan, source, position)
-    if byte == CR:
-        if position + 1 >= plan[at.LIMIT]:
-            return _NO_MORE
-        if source[position + 1] != LF:
-            return _TROUBLE
-    if byte == 0:
-        plan[at.FOUND] |= at.ODD
-    elif plan[at.INSIDE]:
-        plan[at.SPECIAL] = 1
-        plan[at.LINES] += byte == LF
-    elif byte == plan[at.DELIMITER]:
-        end_field(plan, source, table, position)
-    elif byte == LF:
-        end_line(plan, source, table, position, high)
-    return _GO_ON
-
-
-def cut_records(plan: Pointer, source: Pointer, readable: int, table: Pointer) -> int:
+def cut_records(plan: Pointer, source: Pointer, readable: int, table: Pointer) -> int:  # noqa: C901, PLR0912, PLR0915 - one loop: what it knows of a record stays in registers
     """Fill the table with the regular records from ORIGIN on that end before LIMIT; return how many there are.
 
     `readable` bytes of the source may be read. STOP, STOP_LINES and TROUBLED say where and why it ended.
     """
-    base, limit = plan[at.ORIGIN], plan[at.LIMIT]
+    origin, limit, capacity = plan[at.ORIGIN], plan[at.LIMIT], plan[at.CAPACITY]
+    delimiter, quote, columns = plan[at.DELIMITER], plan[at.QUOTE], plan[at.COLUMNS]
+    width = at.BOUNDS + 2 * columns
+    # Of all records so far: how many, the lines up to here, where the next record starts and the lines up to there.
+    records, lines, stop, stop_lines = 0, 0, origin, 0
+    # Of the record that is being read: where its field starts, that one's number, where its closing quote is (0 for
+    # none), whether it holds what asks for quotes, whether it is open, the record's flags, and if it is not ASCII.
+    field, number, closed, special, inside, found, high = origin, 0, 0, 0, 0, 0, 0
+    base, skip = origin, 0
     while base < limit:
         size = min(_BLOCK, limit - base)
         if base + _BLOCK <= readable:
-            marks, high = marks64(source, base, plan[at.DELIMITER], plan[at.QUOTE]), high64(source, base)
+            marks, high_bytes = marks64(source, base, delimiter, quote), high64(source, base)
             if size < _BLOCK:
                 marks &= (1 << size) - 1
         else:
-            marks = marks_near_the_end(source, base, size, plan[at.DELIMITER], plan[at.QUOTE])
-            high = high_near_the_end(source, base, size)
-        high = 1 if high != 0 else 0
-        plan[at.HIGH] |= high
+            marks = marks_near_the_end(source, base, size, delimiter, quote)
+            high_bytes = high_near_the_end(source, base, size)
+        here = 1 if high_bytes != 0 else 0
+        high |= here
         while marks != 0:
             position = base + trailing_zeros(marks)
             marks &= marks - 1
-            if position < plan[at.SKIP]:
+            if position < skip:
                 continue
-            verdict = meet(plan, source, table, position, high)
-            if verdict != _GO_ON or plan[at.RECORDS] == plan[at.CAPACITY]:
-                plan[at.TROUBLED] = 1 if verdict == _TROUBLE else 0
-                return plan[at.RECORDS]  # type: ignore[no-any-return]  # pointers have no type in Python
+            byte = source[position]
+            if byte == quote:
+                if inside == 0:
+                    if position != field:
+                        stop_at(plan, stop, stop_lines, _TROUBLE)
+                        return records
+                    inside, special = 1, 0
+                    continue
+                verdict = meet_quoted(source, position, limit, quote, delimiter)
+                if verdict == _DOUBLED:
+                    found |= at.DOUBLED
+                    special, skip = 1, position + 2
+                elif verdict == _CLOSED:
+                    inside, closed = 0, position
+                    found |= 0 if special else at.CHANGED
+                else:
+                    stop_at(plan, stop, stop_lines, verdict)
+                    return records
+                continue
+            if byte == CR:
+                if position + 1 >= limit or source[position + 1] != LF:
+                    stop_at(plan, stop, stop_lines, _NO_MORE if position + 1 >= limit else _TROUBLE)
+                    return records
+                special = 1
+                continue
+            if byte == 0:
+                found |= at.ODD
+                continue
+            if inside:
+                special = 1
+                lines += 1 if byte == LF else 0
+                continue
+            # A delimiter or a line end: the field is done.
+            end = position
+            if byte == LF:
+                lines += 1
+                if end > stop and source[end - 1] == CR:
+                    end -= 1
+                if end == stop:  # an empty line is no record
+                    stop, stop_lines, field, high = position + 1, lines, position + 1, here
+                    found = 0
+                    continue
+            record_end = end
+            if closed:
+                field, end, closed = field + 1, closed, 0
+            row = records * width
+            if number < columns:
+                cell = row + at.BOUNDS + 2 * number
+                table[cell], table[cell + 1] = field - origin, end - origin
+            if is_formula(source, field, end):
+                found |= at.CHANGED
+            number, field = number + 1, position + 1
+            if byte == LF:
+                table[row + at.START], table[row + at.END] = stop - origin, record_end - origin
+                table[row + at.LINE] = stop_lines
+                if number != columns or is_odd(plan, source, table, row, high):
+                    found |= at.ODD
+                table[row + at.FLAGS] = found
+                records += 1
+                stop, stop_lines, number, found, high = position + 1, lines, 0, 0, here
+                if records == capacity:
+                    stop_at(plan, stop, stop_lines, _NO_MORE)
+                    return records
         base += _BLOCK
-    return plan[at.RECORDS]  # type: ignore[no-any-return]  # pointers have no type in Python
+    stop_at(plan, stop, stop_lines, _NO_MORE)
+    return records

@@ -27,7 +27,7 @@ from worker.core.kernel_intrinsics import (
     prefetch,
     shift_right,
 )
-from worker.core.kernel_row_cells import gather_cells, measure_rows, write_rows
+from worker.core.kernel_row_cells import gather_cells, locate_cells, measure_rows, write_rows
 from worker.core.kernel_rows import cut_records
 from worker.core.kernel_weights import (
     collect_columns,
@@ -253,6 +253,7 @@ ENTRY_POINTS: Final[dict[str, tuple[Any, Any]]] = {
     "cut_records": (cut_records, _int(_ints, _bytes, _int, pointer_to(types.int32))),
     "measure_rows": (measure_rows, _int(*_rows, _int, _ints)),
     "gather_cells": (gather_cells, _int(*_rows, _int, _int, _bytes, _ints)),
+    "locate_cells": (locate_cells, _int(pointer_to(types.int32), _int, _int, _int, _int, _ints, _ints)),
     "write_rows": (write_rows, _int(*_rows, _int, _bytes, _int)),
 }
 """Name, function and C signature of each."""

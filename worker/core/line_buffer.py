@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 
+from worker.core.byte_blocks import ByteBlocks
 from worker.core.kernel_index import address_of
 
 
 class LineBuffer:
     """Room for a known number of bytes. For one thread."""
 
-    def __init__(self, room: int) -> None:
-        """Whatever is written must have at most `room` bytes."""
-        # Of a `BytesIO`, because it gives its own memory away: `finish` shortens it and copies nothing.
-        self._stream = io.BytesIO(bytes(room))
+    def __init__(self, room: int, blocks: ByteBlocks) -> None:
+        """Whatever is written must have at most `room` bytes, which are taken of `blocks`."""
+        self._stream = blocks.take(room)
         self._view = self._stream.getbuffer()
         self._room = room
         self.address = address_of(np.frombuffer(self._view, np.uint8)) if room else 0

@@ -19,7 +19,7 @@ from schemas.outcomes import Rejection, Stage, text_digest
 from worker.core.bisect_rows import Failure, score_blocks
 from worker.core.csv_cells import csv_line, number_cells, safe_cell
 from worker.core.csv_output import PartContent, rejection_objects
-from worker.core.output_lines import lines_of, output_columns, probabilities
+from worker.core.output_lines import lines_of, output_columns
 from worker.core.output_options import kept_columns, part_format
 from worker.core.report_part import PartReportMaker
 from worker.core.row_batch import RowBatch
@@ -151,7 +151,7 @@ class _MixedLines:
 
     def write(self, rows: Sequence[Row], scores: Scores, pinned: PinnedModel) -> list[bytes]:
         """Return the line of each row."""
-        found = probabilities(scores)
+        found = scores.chosen_probabilities()
         numbers = None if found is None else found.tolist()
         tail = (pinned.model, pinned.version)
         kept = [[row.fields[place] for place in self._kept] for row in rows]

@@ -22,7 +22,7 @@ RESULT_COLUMNS = ("row", "label", "probability", "model", "version")
 """Always the last columns of the predictions, after the file's own."""
 
 _NUMBER_CHARS = 26
-"""The longest text of a float in 0..1, and of a row number, with a comma."""
+"""The longest text of a float in 0..1, with a comma."""
 
 
 def result_columns(columns: Sequence[str]) -> list[str]:
@@ -77,7 +77,7 @@ class CsvLines:
         self._safe = spec.output.formulas == "safe"
         self._tail = f",{csv_line([spec.model, spec.version])}\n"
         longest = max((len(csv_line([label]).encode()) for label in labels), default=0)
-        self._added_bytes = 2 * _NUMBER_CHARS + longest + len(self._tail.encode()) + 1
+        self._added_bytes = _NUMBER_CHARS + longest + len(self._tail.encode()) + 1
         keeps_all = len(self._kept) == len(spec.header.columns)
         self._records = RecordLines(self._kept, keeps_all=keeps_all, safe=self._safe, tail=self._tail)
 
@@ -87,13 +87,14 @@ class CsvLines:
 
     def sizes(self, rows: RowBatch) -> NDArray[np.int64]:
         """Return a bound of the bytes that each row takes."""
+        numbers = _row_number_bytes(rows)
         if rows.records is not None:
-            return self._records.sizes(rows.records, self._added_bytes)
-        return cells_bytes([rows.columns[place] for place in self._kept], len(rows)) + self._added_bytes
+            return self._records.sizes(rows.records, self._added_bytes) + numbers
+        return cells_bytes([rows.columns[place] for place in self._kept], len(rows)) + self._added_bytes + numbers
 
     def write(self, rows: RowBatch, scores: Scores, target: LineBuffer) -> None:
         """Write the lines of scored rows: column by column, because that is several times as fast as row by row."""
-        numbers = probabilities(scores)
+        numbers = scores.chosen_probabilities()
         if rows.records is not None:
             self._records.write(rows.records, rows.first_row, scores.classes, scores.chosen, numbers, target)
             return
@@ -118,7 +119,7 @@ class JsonLines:
         self._model = (spec.model, spec.version)
         longest = max((len(msgspec.json.encode(label)) for label in labels), default=0)
         keys = len(msgspec.json.encode(dict.fromkeys(self._names, "")))
-        self._added_bytes = keys + 2 * _NUMBER_CHARS + longest + len(msgspec.json.encode(self._model)) + 1
+        self._added_bytes = keys + _NUMBER_CHARS + longest + len(msgspec.json.encode(self._model)) + 1
 
     def header(self) -> bytes:
         """Return nothing: every line names its cells."""
@@ -127,11 +128,12 @@ class JsonLines:
     def sizes(self, rows: RowBatch) -> NDArray[np.int64]:
         """Return a bound of the bytes that each row takes."""
         encode = msgspec.json.Encoder().encode
-        return np.array([self._added_bytes + len(encode(cells)) for cells in self._cells(rows)], dtype=np.int64)
+        cells = np.array([len(encode(cells)) for cells in self._cells(rows)], dtype=np.int64)
+        return cells + self._added_bytes + _row_number_bytes(rows)
 
     def write(self, rows: RowBatch, scores: Scores, target: LineBuffer) -> None:
         """Write the lines of scored rows."""
-        found = probabilities(scores)
+        found = scores.chosen_probabilities()
         numbers = repeat(None, len(rows)) if found is None else found.tolist()
         lines = [
             dict(zip(self._names, (*cells, row, label, number, *self._model), strict=True))
@@ -148,12 +150,14 @@ class JsonLines:
         return zip(*(rows.columns[place] for place in self._kept), strict=True)
 
 
-def probabilities(scores: Scores) -> NDArray[np.float64] | None:
-    """Return the probability of each predicted label."""
-    if scores.probabilities is None:
-        return None
-    chosen: NDArray[np.float64] = scores.probabilities[np.arange(len(scores)), scores.chosen]
-    return chosen
+def _row_number_bytes(rows: RowBatch) -> NDArray[np.int64]:
+    """Return how many bytes each row's number takes, with a comma."""
+    digits = len(str(rows.first_row))
+    sizes = np.full(len(rows), digits + 1, dtype=np.int64)
+    while 10**digits < rows.first_row + len(rows):
+        sizes[10**digits - rows.first_row :] += 1
+        digits += 1
+    return sizes
 
 
 def _distinct(names: list[str]) -> list[str]:

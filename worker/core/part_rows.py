@@ -10,8 +10,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core.kernel_texts import Block
-from worker.core.record_texts import locate_cells
+from worker.core.records import Records
 from worker.core.row_batch import RowBatch
 from worker.core.row_types import Row
 
@@ -80,7 +79,7 @@ class PartRows:
         """Return all texts."""
         return list(chain.from_iterable(batch.texts for batch in self._batches))
 
-    def located_texts(self, column: int) -> Block | None:
-        """Return all texts as bytes, given the number of their column; None where some have been made strings."""
+    def records(self) -> list[Records] | None:
+        """Return all rows as records; None where some have been made strings."""
         parts = [batch.records for batch in self._batches if batch.records is not None]
-        return locate_cells(parts, column) if len(parts) == len(self._batches) else None
+        return parts if len(parts) == len(self._batches) else None

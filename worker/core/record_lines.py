@@ -58,10 +58,7 @@ class RecordLines:
         labels = [label.encode() for label in quoted_column(list(classes))]
         cells = np.frombuffer(b"".join([*labels, b"\0"]), np.uint8)
         offsets = np.array([0, *accumulate(map(len, labels))], dtype=np.int64)
-        # Equal to `csv_cells.number_cells`, in brackets.
-        numbers = (
-            None if probabilities is None else np.frombuffer(msgspec.json.encode(probabilities.tolist()), np.uint8)
-        )
+        numbers = None if probabilities is None else np.frombuffer(_numbers(probabilities), np.uint8)
         plan[at.FIRST_ROW], plan[at.CHOSEN] = first_row, address_of(wanted)
         plan[at.LABELS], plan[at.LABEL_OFFSETS] = address_of(cells), address_of(offsets)
         plan[at.NUMBERS], plan[at.NUMBER_AT] = 0 if numbers is None else address_of(numbers), 1
@@ -77,3 +74,11 @@ class RecordLines:
         # Records of the output's own dialect are its lines already, but for the flag CHANGED.
         plan[at.VERBATIM] = self._keeps_all and (records.delimiter, records.quote) == (_COMMA, _QUOTE)
         return plan
+
+
+def _numbers(probabilities: NDArray[np.float64]) -> bytes:
+    """Return the texts of `csv_cells.number_cells`, a byte before the first one and a comma behind each.
+
+    So many bytes follow the last one that as many as the kernel looks at can be read from the start of any.
+    """
+    return msgspec.json.encode(probabilities.tolist())[:-1] + b"," * at.LANES

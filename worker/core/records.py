@@ -6,6 +6,7 @@ Only for files in UTF-8 and delimiters of one byte; everything else, and every m
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
@@ -23,8 +24,11 @@ from worker.core.row_types import valid_id
 Table = NDArray[np.int32]
 Numbers = NDArray[np.int64]
 
-_MOST_CELLS: Final = 1 << 16
-"""Of one table: a quarter of a megabyte for either end."""
+_MOST_COLUMNS: Final = 1 << 16
+_TABLE_BYTES: Final = 1 << 20
+"""What a table takes, unless a single record takes more."""
+_MOST_KEPT: Final = 24
+"""Tables that are remembered: more are not alive at a time in a job on two cores."""
 
 _NO_QUOTE: Final = -1
 
@@ -80,9 +84,9 @@ class Records:
         bounds = self.table[:, at.BOUNDS + 2 * column : at.BOUNDS + 2 * column + 2].astype(np.int64)
         cells = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()) + 1, dtype=np.uint8)
         offsets = np.zeros(len(self) + 1, dtype=np.int64)
-        plan, table = self.plan(), np.ascontiguousarray(self.table)
+        plan, table = self.plan(), address_of(self.table)
         self.kernel.gather_cells(
-            address_of(plan), self.data, address_of(table), len(self), column, address_of(cells), address_of(offsets)
+            address_of(plan), self.data, table, len(self), column, address_of(cells), address_of(offsets)
         )
         return cells, offsets
 
@@ -113,10 +117,11 @@ class Cells(Sequence[str]):
 
 
 class Counted(Sequence[int]):
-    """Numbers of records, as Python's only where they are asked for."""
+    """Numbers of records, counted from one of the file's; Python's own only where they are asked for."""
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: NDArray[np.int32], origin: int) -> None:
         self._numbers = numbers
+        self._origin = origin
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -127,10 +132,12 @@ class Counted(Sequence[int]):
     def __getitem__(self, place: slice) -> Counted: ...
     def __getitem__(self, place: int | slice) -> int | Counted:
         """Return one number, or those of some records in a row."""
-        return Counted(self._numbers[place]) if isinstance(place, slice) else int(self._numbers[place])
+        if isinstance(place, slice):
+            return Counted(self._numbers[place], self._origin)
+        return int(self._numbers[place]) + self._origin
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers.tolist())
+        return (number + self._origin for number in self._numbers.tolist())
 
 
 class Ids(Sequence[str | None]):
@@ -169,12 +176,35 @@ class RecordBlock:
         return len(self.records)
 
 
+class Tables:
+    """Makes the tables of one file's records, of the memory of those that nobody holds any more. For one thread."""
+
+    def __init__(self) -> None:
+        self._kept: list[Table] = []
+
+    def take(self, width: int, most: int) -> Table:
+        """Return a table of `width` fields and up to `most` rows, whatever is in them. Give the same width always."""
+        idle = next((table for table in self._kept if sys.getrefcount(table) == _IDLE), None)
+        if idle is None:
+            # Memory that no record reaches is never touched, so that a table may as well be large.
+            idle = np.empty((max(_TABLE_BYTES // (4 * width), 1), width), dtype=np.int32)
+            if len(self._kept) < _MOST_KEPT:
+                self._kept.append(idle)
+        return idle[:most]
+
+
+_IDLE: Final = next(sys.getrefcount(table) for table in [np.empty(1)])
+"""References to a table that only a list holds."""
+
+
 def takes_records(rules: RowRules) -> bool:
     """Say whether the kernel's rules fit this file."""
-    return rules.encoding == "utf-8" and rules.delimiter.isascii() and rules.columns <= _MOST_CELLS
+    return rules.encoding == "utf-8" and rules.delimiter.isascii() and rules.columns <= _MOST_COLUMNS
 
 
-def cut_records(kernel: Kernel, data: bytes, start: int, size: int, rules: RowRules) -> RecordBlock | None:
+def cut_records(  # noqa: PLR0917 - where they are, and how they are read
+    kernel: Kernel, data: bytes, start: int, size: int, rules: RowRules, tables: Tables
+) -> RecordBlock | None:
     """Return the regular records of `data` from `start` on, within `size` bytes; None where there is not one.
 
     A record starts at `start`. Only for rules that `takes_records` accepts, and sizes below 2 GiB.
@@ -182,12 +212,11 @@ def cut_records(kernel: Kernel, data: bytes, start: int, size: int, rules: RowRu
     plan = np.zeros(at.CUT_FIELDS, dtype=np.int64)
     limit = min(start + size, len(data))
     # Not more than there can be: a record has a line end, and a byte before it.
-    capacity = min(max(_MOST_CELLS // rules.columns, 1), size // 2 + 1)
-    table = np.empty((capacity, at.BOUNDS + 2 * rules.columns), dtype=np.int32)
+    table = tables.take(at.BOUNDS + 2 * rules.columns, size // 2 + 1)
     quote = _NO_QUOTE if rules.quote is None else ord(rules.quote)
     plan[at.DELIMITER], plan[at.QUOTE], plan[at.COLUMNS] = ord(rules.delimiter), quote, rules.columns
-    plan[at.TEXT], plan[at.MAX_TEXT], plan[at.CAPACITY] = rules.text, MAX_TEXT_CHARS, capacity
-    plan[at.ORIGIN] = plan[at.FIELD] = plan[at.STOP] = start
+    plan[at.TEXT], plan[at.MAX_TEXT], plan[at.CAPACITY] = rules.text, MAX_TEXT_CHARS, len(table)
+    plan[at.ORIGIN] = start
     plan[at.LIMIT] = limit
     count = kernel.cut_records(address_of(plan), data, len(data), address_of(table))
     stop, troubled = int(plan[at.STOP]), bool(plan[at.TROUBLED])

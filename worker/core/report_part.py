@@ -1,9 +1,9 @@
 """Scored rows of one part → what the part adds to the job's report.
 
 Counts and extremes are exact, and adding them up does not depend on how a file was cut. Words and terms are costly
-to count, so they come from a sample that depends on row numbers alone: all of the first 512 rows, every second one
-up to row 1,024, every fourth up to row 2,048 and so on. A sampled row counts for the rows up to the next, so the sums
-stand for the whole file, and a file a thousand times as long costs only ten times 256 rows more.
+to count, so they come from a sample that depends on row numbers alone: all of the first 256 rows, every second one
+up to row 512, every fourth up to row 1,024 and so on. A sampled row counts for the rows up to the next, so the sums
+stand for the whole file, and a file a thousand times as long costs only ten times 128 rows more.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ EXAMPLES: Final = 8
 REJECTED_EXAMPLES: Final = 5
 EXCERPT_CHARS: Final = 200
 
-_SAMPLE_ALL_ROWS: Final = 256
+_SAMPLE_EACH: Final = 128
+"""Rows sampled between a power of two and the next."""
 
 Explain = Callable[[Sequence[str], Sequence[int]], dict[str, dict[str, int]]]
 """Texts and how many rows each counts for → by label, what terms added to the label's decision value, in millionths."""
@@ -41,7 +42,7 @@ Floats = NDArray[np.float64]
 
 def sample_steps(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for how many rows sampled rows of these numbers count; a row is sampled when its step divides it."""
-    _, bits = np.frexp(rows // _SAMPLE_ALL_ROWS)
+    _, bits = np.frexp(rows // _SAMPLE_EACH)
     return np.left_shift(1, np.maximum(bits.astype(np.int64) - 1, 0))
 
 
@@ -73,7 +74,7 @@ class PartReportMaker:
 
     def add(self, numbers: NDArray[np.int64], rows: Rows, scores: Scores) -> None:
         """Add scored rows in the file's order, and their numbers."""
-        confidence = _probabilities(scores)
+        confidence = scores.chosen_probabilities()
         if confidence is not None:
             self._measure = "probability"
             self._histogram += np.bincount(np.minimum((confidence * BINS).astype(np.int64), BINS - 1), minlength=BINS)
@@ -86,7 +87,7 @@ class PartReportMaker:
             self._most = most_confident(self._most + self._examples(rows, scores, confidence, highest(confidence)))
             self._least = least_confident(self._least + self._examples(rows, scores, confidence, highest(-confidence)))
         steps = sample_steps(numbers)
-        sampled = np.flatnonzero(numbers % steps == 0)
+        sampled = np.flatnonzero(numbers & (steps - 1) == 0)  # steps are powers of two
         self._sample += [rows.text(place) for place in sampled.tolist()]
         self._steps += steps[sampled].tolist()
 
@@ -150,13 +151,6 @@ def highest(values: Floats) -> list[int]:
 def excerpt(text: str) -> str:
     """Return the beginning of a text."""
     return text if len(text) <= EXCERPT_CHARS else f"{text[: EXCERPT_CHARS - 1]}…"
-
-
-def _probabilities(scores: Scores) -> Floats | None:
-    if scores.probabilities is None:
-        return None
-    chosen: Floats = scores.probabilities[np.arange(len(scores)), scores.chosen]
-    return chosen
 
 
 def _margins(scores: Scores) -> Floats | None:

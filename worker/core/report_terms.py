@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,19 +38,23 @@ def term_contributions(layout: Layout, features: Features, counts: Sequence[int]
     weights = np.bincount(features.indices, weights=features.data * steps, minlength=features.shape[1])
     present = np.flatnonzero(weights)
     added = np.rint(coefficients[:, present] * weights[present] * _UNIT).astype(np.int64)
+    ends = [_ends(values) for values in added]
     if len(added) == 1:
-        added = np.concatenate([-added, added])
+        added, ends = np.concatenate([-added, added]), 2 * ends
+    strongest = [_strongest(*both) for both in zip(added, ends, strict=True)]
+    names = _names(layout.terms, present, strongest)
     return {
-        label: _strongest(layout.terms, present, values) for label, values in zip(layout.labels, added, strict=True)
+        label: {names[place]: value for place, value in zip(places.tolist(), values[places].tolist(), strict=True)}
+        for label, places, values in zip(layout.labels, strongest, added, strict=True)
     }
 
 
-def _strongest(terms: Terms, columns: NDArray[Any], values: NDArray[np.int64]) -> dict[str, int]:
-    """Return the terms at both ends, the highest first; of equals the first column."""
-    ends = _ends(values)
+def _strongest(values: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places at both ends, the highest first; of equals the first; none of 0."""
     order = ends[np.argsort(-values[ends], kind="stable")]
-    up, down = order[:TERMS], order[TERMS:][-TERMS:]
-    return {_term(terms, int(columns[place])): int(values[place]) for place in (*up, *down) if values[place]}
+    places: NDArray[np.int64] = np.concatenate([order[:TERMS], order[TERMS:][-TERMS:]])
+    present: NDArray[np.int64] = places[values[places] != 0]
+    return present
 
 
 def _ends(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -61,6 +65,9 @@ def _ends(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero((values <= low) | (values >= high))
 
 
-def _term(terms: Terms, column: int) -> str:
-    start, end = terms.offsets[column : column + 2].tolist()
-    return terms.blob[start:end].tobytes().decode()
+def _names(terms: Terms, present: NDArray[np.int64], places: list[NDArray[np.int64]]) -> dict[int, str]:
+    """Return the terms by their places among those that are present."""
+    wanted = list({place for some in places for place in some.tolist()})
+    columns = present[wanted]
+    bounds = zip(terms.offsets[columns].tolist(), terms.offsets[columns + 1].tolist(), strict=True)
+    return {place: terms.blob[start:end].tobytes().decode() for place, (start, end) in zip(wanted, bounds, strict=True)}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from worker.core import kernel_row_layout as at
 from worker.core.records import Cells, Counted, Ids, RecordBlock, Records
 from worker.core.row_batch import RowBatch, batch_of
@@ -30,8 +28,8 @@ def _batch(records: Records, place: Place, first_row: int, rules: RowRules) -> R
     ids = [None] * len(records) if rules.id is None else Ids(columns[rules.id])
     return RowBatch(
         first_row,
-        Counted(records.table[:, at.LINE] + np.int64(place.line)),
-        Counted(records.table[:, at.START] + np.int64(place.byte)),
+        Counted(records.table[:, at.LINE], place.line),
+        Counted(records.table[:, at.START], place.byte),
         columns[rules.text],
         ids,
         columns,

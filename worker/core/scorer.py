@@ -56,6 +56,14 @@ class Scores:
         columns.sort(key=lambda column: int(np.argmax(self.chosen == column)))
         return {self.classes[column]: int(counts[column]) for column in columns}
 
+    def chosen_probabilities(self) -> NDArray[np.float64] | None:
+        """Return the probability of each predicted label; None where the classifier has no probabilities."""
+        if self.probabilities is None:
+            return None
+        places = np.arange(len(self)) * len(self.classes) + self.chosen
+        chosen: NDArray[np.float64] = self.probabilities.reshape(-1)[places]
+        return chosen
+
     def confidence(self, i: int) -> float | None:
         """Return the probability of the label predicted for text i; None where the classifier has no probabilities."""
         return None if self.probabilities is None else float(self.probabilities[i, self.chosen[i]])

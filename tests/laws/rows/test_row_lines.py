@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +16,10 @@ from schemas.jobs import Dialect, Header, JobSpec, Output, Source
 from worker.core.csv_cells import csv_line, safe_cell
 from worker.core.csv_output import PartBuilder, PartContent
 from worker.core.kernel import Kernel
-from worker.core.kernel_texts import Block, decode
+from worker.core.kernel_texts import decode
 from worker.core.output_options import kept_columns
+from worker.core.record_texts import locate_cells
+from worker.core.records import Records
 from worker.core.rows import BadRow, RowBatch, first_place, open_rows, resume_rows
 from worker.core.scorer import Scores
 
@@ -75,13 +78,14 @@ def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int) -
 def score(texts: Sequence[str]) -> Scores:
     if any("poison" in text for text in texts):
         raise RuntimeError("cannot score this")
-    sizes = np.array([len(text.encode()) for text in texts])
+    # As of any model: what is between the words does not count.
+    sizes = np.array([sum(len(word.encode()) for word in re.findall(r"\w+", text)) for text in texts])
     probabilities = np.column_stack([1 / (2 + sizes), sizes / 7_000, 1 - 1 / (1 + sizes)])
     return Scores(LABELS, probabilities.argmax(axis=1), probabilities, None)
 
 
-def score_bytes(texts: Block) -> Scores:
-    return score(decode(texts))
+def score_bytes(records: Sequence[Records], column: int) -> Scores:
+    return score(decode(locate_cells(records, column)))
 
 
 def parts_of(
@@ -161,4 +165,25 @@ def test_scores_of_other_rows_are_refused(kernel: Kernel) -> None:
     builder.add_batch(batch)
     wild = Scores(LABELS, np.array([0, 3]), None, None)
     with pytest.raises((ValueError, IndexError)):
-        builder.finish(score, score_bytes=lambda _: wild)
+        builder.finish(score, score_bytes=lambda *_: wild)
+
+
+@pytest.mark.parametrize(
+    "first_row", [1, 2, 9, 95, 998, 9_999, 99_990, 999_999, 9_999_995, 99_999_990, 10**9, 10**12 - 5]
+)
+def test_row_numbers_of_every_length(kernel: Kernel, first_row: int) -> None:
+    data, dialect = b"".join([b"text\n", *(b"%d\n" % number for number in range(30))]), Dialect()
+    header = open_rows([data], dialect).header
+    spec = spec_of(dialect, header, Output(columns=[]), 100)
+    parts = []
+    for one in (kernel, None):
+        rows = resume_rows([data[5:]], dialect, header, first_place(header), kernel=one)
+        (batch,) = rows.batches()
+        assert isinstance(batch, RowBatch)
+        assert (batch.records is None) == (one is None)
+        builder = PartBuilder(spec, LABELS, with_header=False)
+        assert builder.add_batch(batch.part(0, len(batch), first_row=first_row)) == len(batch)
+        parts.append(builder.finish(score, score_bytes=score_bytes))
+    assert parts[0] == parts[1]
+    numbers = [int(line.split(b",")[0]) for line in parts[0].predictions.splitlines()]
+    assert numbers == list(range(first_row, first_row + 30))
