@@ -20,6 +20,7 @@ from cloud.connect import open_objects
 from schemas.events import Upload
 from worker.allocator import give_back_large_blocks
 from worker.core.compiled import unpack
+from worker.core.report_plots import can_plot
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
@@ -51,6 +52,7 @@ def main() -> None:
         scorer = unpack(Path(path).read_bytes(), kernel=kernel)
         model = LoadedModel("logistic_regression", "bench", "a" * 64, scorer.labels, "compiled", scorer)
         model.score(["One text, to have everything loaded."])
+        can_plot()  # loads the plotting library, as a worker's first job does
         places = JobPlaces(open_objects(uploads), open_objects(results), OneModel(model))
         threads = 1 if cpu else settings.threads or os.cpu_count() or 1
         rules = JobRules(settings.chunk_rows, settings.max_rejections, threads, settings.range_bytes, kernel)

@@ -10,22 +10,30 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 
-def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return each contender's median of seconds; all run in every round, so that a slow moment meets all of them."""
+def in_turns(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, *, quick: Collection[str] = (), times: int = 1
+) -> dict[str, float]:
+    """Return each contender's median of seconds; all run in every round, so that a slow moment meets all of them.
+
+    Those that are `quick` run `times` times a round, also in turns: a shared machine changes its speed within a second.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
         run()  # caches, lazily built tables
     for _ in range(rounds):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+        for turn in range(times):
+            for name, run in contenders.items():
+                if turn and name not in quick:
+                    continue
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

@@ -150,8 +150,8 @@ class Settings:
     )
     chunk_rows: int = _setting(
         "REVIEWMILL_CHUNK_ROWS",
-        20_000,
-        "Rows of a CSV job that are scored and stored as one part.",
+        50_000,
+        "The most rows of a CSV job that are scored and stored as one part, which also ends at 3 MiB.",
         _whole(1, 1_000_000),
     )
     range_bytes: int = _setting(

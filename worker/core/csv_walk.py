@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from worker.core.csv_blocks import Block, cut_block
 from worker.core.csv_records import Record, RecordReader
 
-_BLOCK_BYTES = 1 << 19
+_BLOCK_BYTES = 1 << 20
 _LEAST_BLOCK_BYTES = 1 << 13
 """Regular records are split in blocks between these sizes: enough to be fast, little enough to stay in cache."""
 

@@ -20,7 +20,7 @@ def run_in_order(
 
     As without threads: what is raised is what the first failing step raised, everything before that step is settled
     and nothing after it. An error of `steps` itself counts where it came up, after the steps before it. No more steps
-    are under way when the next one is taken than there are threads for. What the threads run has the context variables
+    are under way when the next one is taken than there are makers. What the threads run has the context variables
     of the caller. Blocks until all is settled or has stopped.
     """
     under_way: deque[Future[None]] = deque()
@@ -40,7 +40,7 @@ def run_in_order(
             for step in steps:
                 made = scorer.submit(copy_context().run, make, step)
                 under_way.append(storer.submit(copy_context().run, settle_next, step, made))
-                while len(under_way) > makers + 1:
+                while len(under_way) > makers:
                     under_way.popleft().result()
         finally:
             # Also when taking a step raised: what comes first in the file is settled, or has failed, first.
