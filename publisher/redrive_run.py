@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,7 +66,7 @@ class Rules:
     wait_s: float
     """The dead-letter subscription counts as read when nothing new came for this long."""
     accept_s: float = 60.0
-    """How long the topic may take to accept one message."""
+    """How long topics may take to accept what was pulled at once."""
     pass_s: float = 540.0
     """No more letters are asked for after this long: before the first that are held come again."""
 
@@ -188,10 +188,11 @@ class Redrive:
     def _publish(self, letters: list[Letter], tally: Tally) -> dict[str, str]:
         """Publish letters again, and return message id → acknowledgement id of those that were accepted."""
         answers = [(letter, self._send(letter)) for letter in letters]
+        wait([answer for _, answer in answers], timeout=self._rules.accept_s)
         accepted: dict[str, str] = {}
         for letter, answer in answers:
             try:
-                answer.result(timeout=self._rules.accept_s)
+                answer.result(timeout=0)
             except (TransientError, TimeoutError, ValueError):
                 tally.add(letter, "failed")
             else:

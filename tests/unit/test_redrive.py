@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from concurrent.futures import Future
 
 import pytest
 
@@ -202,6 +204,24 @@ def test_nothing_is_held_back_when_the_topic_is_gone() -> None:
     with pytest.raises(CloudSetupError):
         Redrive(world.kept, {"reviews-worker": gone}, rules).run()
     assert len(world.kept.pull(10, timeout_s=0.01)) == 2
+
+
+class SilentTopic(MemoryTopic):
+    """A topic that takes messages and never says so."""
+
+    def publish(self, data: bytes, attributes: Mapping[str, str]) -> Future[str]:  # noqa: ARG002 - the port's
+        return Future()
+
+
+def test_a_topic_that_hangs_is_waited_for_once() -> None:
+    world = World()
+    world.die(
+        *(f"a{number}" for number in range(100))
+    )  # with a wait for each the test would take minutes, and be ended
+    rules = Rules("project", dry_run=False, max_letters=None, max_redrives=3, wait_s=0.05, accept_s=2)
+    tally = Redrive(world.kept, {"reviews-worker": lambda: SilentTopic("reviews")}, rules).run()
+    assert counts(tally) == {"failed": 100}
+    assert world.kept.unacknowledged() == 100
 
 
 @pytest.mark.parametrize(
