@@ -27,8 +27,7 @@ TRANSIENT_ERRORS = (
     requests.Timeout,  # no byte came for as long as we wait for one
     requests.exceptions.ChunkedEncodingError,  # the body ended too early
     urllib3.exceptions.ProtocolError,  # the same, and a connection that was reset, without `requests`
-    urllib3.exceptions.TimeoutError,
-    urllib3.exceptions.NewConnectionError,  # refused, no route, no such host
+    urllib3.exceptions.TimeoutError,  # no byte came, or no connection: refused, no route, no such host
     urllib3.exceptions.ProxyError,
     urllib3.exceptions.SSLError,  # the encrypted connection broke
     ConnectionError,  # reset by the peer; the client raises it for a short body, too

@@ -77,7 +77,7 @@ def shown(argument: str) -> str:
 
 def say(line: str) -> None:
     """Print a line for people, at once."""
-    print(line, file=sys.stderr, flush=True)
+    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -119,7 +119,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,8 @@ class NotDone(Exception):  # noqa: N818 - a fact about the outcome
 
 def say(message: str) -> None:
     """Print a line for people on stderr, so that stdout holds results only."""
-    print(message, file=sys.stderr, flush=True)
+    # With its end in one write: another process may be writing to the same terminal.
+    print(f"{message}\n", end="", file=sys.stderr, flush=True)
 
 
 def finish(prog: str, work: Callable[[], int]) -> int:

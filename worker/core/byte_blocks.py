@@ -8,14 +8,15 @@ import threading
 from collections.abc import Sequence
 
 _MOST_KEPT = 4
-"""Blocks that are remembered: as many as the parts of one job that are in memory at a time, and some more."""
+"""Blocks that are used again. More than these can be alive, and are given back to the system."""
 
 
 class ByteBlocks:
     """Makes blocks of bytes of the memory of those that nobody holds any more. Safe to use from several threads.
 
     The memory is a `BytesIO`'s. It gives its bytes away without copying them, and copies them before it lets anybody
-    write while they are held: a block that is taken for idle and is not costs a copy, and changes nobody's bytes.
+    write while they are held: a block that is taken for idle and is not costs a copy, and changes nobody's bytes. Never
+    hash the bytes that it gives: a `bytes` object remembers its hash.
     """
 
     def __init__(self) -> None:
@@ -25,12 +26,12 @@ class ByteBlocks:
     def take(self, size: int) -> io.BytesIO:
         """Return a stream of `size` bytes, whatever they are. It is lent until nobody holds it or its bytes."""
         with self._lock:
-            stream = next((one for one in self._kept if _holders(one) == _IDLE), None)
+            stream = next((one for one in self._kept if _holders(one) == _IDLE), None) if size > 1 else None
             if stream is not None:
                 _resize(stream, size)
                 return stream
             stream = io.BytesIO(bytes(size))
-            if len(self._kept) < _MOST_KEPT:
+            if size > 1 and len(self._kept) < _MOST_KEPT:  # of one byte `BytesIO` gives copies
                 self._kept.append(stream)
             return stream
 

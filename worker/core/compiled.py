@@ -152,6 +152,6 @@ def _in_groups(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 
 def _runs_worth(texts: Sequence[str]) -> int:
     """Return into how many runs the texts can be cut of which each takes longer than to start a thread for it."""
-    sample = texts[:: len(texts) // _SAMPLE_TEXTS + 1]
-    characters = sum(map(len, sample)) * len(texts) // max(len(sample), 1)
+    sample = range(0, len(texts), len(texts) // _SAMPLE_TEXTS + 1)
+    characters = sum(len(texts[number]) for number in sample) * len(texts) // max(len(sample), 1)
     return max(len(texts) // _RUN_TEXTS, characters // _RUN_CHARACTERS)

@@ -60,7 +60,7 @@ class RecordReader:
 
     `byte` and `line` say where the next record may start; after the last one, where the file ends. Empty lines are
     no records. Line ends are CRLF, LF and CR in any mixture. A UTF-8 byte order mark at byte 0 is skipped.
-    Holds at most four times `limit` plus one chunk. Iterate once.
+    Holds at most four times `limit` plus one chunk, beside what it gave and somebody still holds. Iterate once.
     """
 
     def __init__(
@@ -138,7 +138,10 @@ class RecordReader:
 
         Where the file is damaged, what came before is given first, as long as it is enough to decide by.
         """
-        if not self._ended and len(self._data) - self._pos < (self._limit + 2 if least is None else least):
+        decided = self._limit + 2
+        if least is None or self._damage is not None:
+            least = decided
+        if not self._ended and len(self._data) - self._pos < least:
             if self._damage is not None:
                 raise self._damage
             parts = [self._data[self._pos :]]
@@ -147,7 +150,7 @@ class RecordReader:
                 try:
                     chunk = next(self._chunks, None)
                 except InvalidInput as error:
-                    if size < self._limit + 2:
+                    if size < decided:
                         raise
                     self._damage = error
                     break

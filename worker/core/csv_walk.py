@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from worker.core.csv_blocks import Block, cut_block
-from worker.core.csv_records import Record, RecordReader
+from worker.core.csv_records import MAX_RECORD_BYTES, Record, RecordReader
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = MAX_RECORD_BYTES  # not more: a record that is longer is none, however it is read
 _LEAST_BLOCK_BYTES = 1 << 13
 """Regular records are split in blocks between these sizes: enough to be fast, little enough to stay in cache."""
 

@@ -1,4 +1,4 @@
-"""Making and settling at once: while one step is settled, the next ones are made and the one after them is taken."""
+"""Making and settling at once: while one step is settled, the next ones are taken and made."""
 
 from __future__ import annotations
 

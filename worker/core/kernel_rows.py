@@ -163,7 +163,8 @@ def cut_records(plan: Pointer, source: Pointer, readable: int, table: Pointer) -
                 special = 1
                 lines += 1 if byte == LF else 0
                 continue
-            # A delimiter or a line end: the field is done.
+            if byte != delimiter and byte != LF:  # noqa: PLR1714 - see `is_sign`; without a quote, -1 marks 0xFF
+                continue
             end = position
             if byte == LF:
                 lines += 1

@@ -5,7 +5,6 @@ UTF-8, and makes the UTF-8 of any other string once, which then stays with the s
 """
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
@@ -52,18 +51,6 @@ class Block:
     def of(starts: Positions, ends: Positions, owners: list[object]) -> "Block":
         """Return the texts between positions, whose memory the owners keep."""
         return Block(starts, ends, int((ends - starts).max(initial=0)), owners)
-
-    @staticmethod
-    def join(blocks: "Sequence[Block]") -> "Block":
-        """Return the texts of consecutive blocks, at least one."""
-        if len(blocks) == 1:
-            return blocks[0]
-        return Block(
-            np.concatenate([block.starts for block in blocks]),
-            np.concatenate([block.ends for block in blocks]),
-            max(block.longest for block in blocks),
-            [owner for block in blocks for owner in block.owners],
-        )
 
     def __len__(self) -> int:
         return len(self.starts)

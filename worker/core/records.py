@@ -28,7 +28,7 @@ _MOST_COLUMNS: Final = 1 << 16
 _TABLE_BYTES: Final = 1 << 20
 """What a table takes, unless a single record takes more."""
 _MOST_KEPT: Final = 24
-"""Tables that are remembered: more are not alive at a time in a job on two cores."""
+"""Tables that are used again. More than these can be alive, and are given back to the system."""
 
 _NO_QUOTE: Final = -1
 
@@ -177,7 +177,11 @@ class RecordBlock:
 
 
 class Tables:
-    """Makes the tables of one file's records, of the memory of those that nobody holds any more. For one thread."""
+    """Makes the tables of one file's records, of the memory of those that nobody holds any more. For one thread.
+
+    Whoever holds rows of a table holds the table: an array refers to the one that it is a part of. What takes rows by
+    their address must hold them, too.
+    """
 
     def __init__(self) -> None:
         self._kept: list[Table] = []

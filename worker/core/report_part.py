@@ -31,7 +31,7 @@ EXAMPLES: Final = 8
 REJECTED_EXAMPLES: Final = 5
 EXCERPT_CHARS: Final = 200
 
-_SAMPLE_EACH: Final = 128
+SAMPLE_EACH: Final = 128
 """Rows sampled between a power of two and the next."""
 
 Explain = Callable[[Sequence[str], Sequence[int]], dict[str, dict[str, int]]]
@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 def sample_steps(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for how many rows sampled rows of these numbers count; a row is sampled when its step divides it."""
-    _, bits = np.frexp(rows // _SAMPLE_EACH)
+    _, bits = np.frexp(rows // SAMPLE_EACH)
     return np.left_shift(1, np.maximum(bits.astype(np.int64) - 1, 0))
 
 

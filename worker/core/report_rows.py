@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.report import RowExample
 from worker.core.report_page import foreign, meter, section, table, text
+from worker.core.report_part import SAMPLE_EACH
 from worker.core.report_summary import JobSummary
 
 _LABELS_EXPLAINED = 6
@@ -77,8 +78,9 @@ def terms_section(job: JobSummary) -> str:
         "Words that counted most",
         '<div class="two">' + "".join(pieces) + "</div>",
         "<p class='note'>What each term added to the label's decision value (term weight times coefficient), for 1,000 "
-        "rows, over a sample: all of the first 512 rows, every second up to row 1,024, every fourth up to 2,048 and so "
-        "on. Of each part, the 60 strongest terms each way are kept.</p>",
+        f"rows, over a sample: all of the first {2 * SAMPLE_EACH} rows, every second up to row {4 * SAMPLE_EACH}, "
+        f"every fourth up to {8 * SAMPLE_EACH:,} and so on. Of each part, the 60 strongest terms each way are kept."
+        "</p>",
     )
 
 

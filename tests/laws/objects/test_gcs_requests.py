@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from google.api_core import exceptions as api
+from google.auth import exceptions as auth
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 
 from cloud.gcs_calls import is_transient
 from cloud.gcs_http import Http
 from cloud.gcs_media import Media
+from cloud.objects import CloudSetupError
 
 HUGE = 10**12
 
@@ -42,7 +49,7 @@ class OneToken(Credentials):
 
 
 @contextmanager
-def service(answer: Answer) -> Iterator[str]:
+def service(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Answer every request so; give the address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,10 +66,12 @@ def service(answer: Answer) -> Iterator[str]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
@@ -81,8 +90,8 @@ def open_http(address: str, credentials: Any = None) -> Http:  # noqa: ANN401 - 
     return Http(session, address, connections=2)
 
 
-def upload(media: Media) -> None:
-    media.upload("name", b"bytes", content_type="text/csv", if_generation=0, metadata=None, timeout_s=5.0)
+def upload(media: Media, *, timeout_s: float = 5.0) -> None:
+    media.upload("name", b"bytes", content_type="text/csv", if_generation=0, metadata=None, timeout_s=timeout_s)
 
 
 def test_a_whole_object_for_a_range_is_not_read() -> None:
@@ -150,7 +159,33 @@ def test_a_token_that_is_not_taken_any_more_is_fetched_anew_once() -> None:
         pytest.raises(api.Unauthorized),
     ):
         upload(Media(http, address, "/b/bucket"))
-    assert credentials.refreshed == 2
+    assert credentials.refreshed == 1 + 2
+
+
+class SlowToken(OneToken):
+    """Credentials that ask a server for their token, as those of users and service accounts do."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
+
+    def before_request(self, request: Any, method: str, url: str, headers: dict[str, str]) -> None:  # noqa: ANN401, ARG002 - google-auth's
+        request(url=self.address, method="POST")
+
+
+def test_a_token_server_that_hangs_is_waited_for_as_long_as_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    given_up, waited = threading.Event(), []
+
+    def hang(_: BaseHTTPRequestHandler) -> None:
+        waited.append(given_up.wait(60))
+
+    with service(hang) as address, closing(open_http(address, SlowToken(address))) as http:
+        with pytest.raises(auth.TransportError) as caught:
+            upload(Media(http, address, "/b/bucket"), timeout_s=0.3)
+        given_up.set()
+    assert is_transient(caught.value)
+    assert waited == [True]
 
 
 def test_a_service_that_is_not_there_may_be_later() -> None:
@@ -175,7 +210,8 @@ def test_a_connection_is_used_again() -> None:
     assert len(ports) == 1
 
 
-def test_the_environments_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_the_environments_proxy_is_asked(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
 
     def proxy(handler: BaseHTTPRequestHandler) -> None:
@@ -183,7 +219,7 @@ def test_the_environments_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> Non
         reply(handler, 206, b"0123456789")
 
     with service(proxy) as address:
-        monkeypatch.setenv("http_proxy", address.replace("//", "//user:secret@"))
+        monkeypatch.setenv("http_proxy", address.replace("http://", f"{scheme}user:secret@"))
         monkeypatch.delenv("no_proxy", raising=False)
         session = AuthorizedSession(AnonymousCredentials())
         with closing(Http(session, "http://storage.invalid", connections=2)) as http:
@@ -192,3 +228,52 @@ def test_the_environments_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lines == [
         "http://storage.invalid/download/storage/v1/b/bucket/o/name?alt=media&generation=1 Basic dXNlcjpzZWNyZXQ="
     ]
+
+
+def test_a_proxy_of_no_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    for proxy in ("socks5h://127.0.0.1:9", "gopher://127.0.0.1:9"):
+        monkeypatch.setenv("https_proxy", proxy)
+        with pytest.raises(CloudSetupError, match="proxy"):
+            Http(AuthorizedSession(AnonymousCredentials()), "https://storage.invalid", connections=2)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that is its own authority, with its key, and a link by which a folder finds it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    path = folder / "server.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key"), "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    hashed = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", path], check=True, capture_output=True)
+    (folder / f"{hashed.stdout.decode().strip()}.0").write_text(path.read_text())
+    with path.open("a") as file:
+        file.write((folder / "key").read_text())
+    return path
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+@pytest.mark.parametrize("kind", ["file", "folder", "none", "gone"])
+def test_the_environments_certificates_are_trusted(
+    kind: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"file": certificate, "folder": certificate.parent, "gone": certificate.parent / "gone"}
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    if kind != "none":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(named[kind]))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with service(lambda handler: reply(handler, 206, b"0123456789"), context) as address:
+        if kind == "gone":
+            with pytest.raises(CloudSetupError, match="REQUESTS_CA_BUNDLE"):
+                Http(AuthorizedSession(AnonymousCredentials()), address, connections=2)
+            return
+        with closing(Http(AuthorizedSession(AnonymousCredentials()), address, connections=2)) as http:
+            pieces = Media(http, address, "/b/bucket").download("/b/bucket/o/name", 1, 0, 10, timeout_s=5.0)
+            if kind == "none":
+                with pytest.raises(urllib3.exceptions.SSLError):
+                    list(pieces)
+            else:
+                assert b"".join(pieces) == b"0123456789"
