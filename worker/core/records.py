@@ -31,6 +31,7 @@ _MOST_KEPT: Final = 24
 """Tables that are used again. More than these can be alive, and are given back to the system."""
 
 _NO_QUOTE: Final = -1
+_IN_NUMBERS: Final = "+-.eE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,12 @@ _IDLE: Final = next(sys.getrefcount(table) for table in [np.empty(1)])
 
 
 def takes_records(rules: RowRules) -> bool:
-    """Say whether the kernel's rules fit this file."""
-    return rules.encoding == "utf-8" and rules.delimiter.isascii() and rules.columns <= _MOST_COLUMNS
+    """Say whether the kernel's rules fit this file.
+
+    It tells numbers from formulas by the source's bytes, which would not do where their signs are doubled.
+    """
+    fits = rules.encoding == "utf-8" and rules.delimiter.isascii() and rules.columns <= _MOST_COLUMNS
+    return fits and (rules.quote is None or rules.quote not in _IN_NUMBERS)
 
 
 def cut_records(  # noqa: PLR0917 - where they are, and how they are read

@@ -145,6 +145,16 @@ def test_parts_are_the_same_bytes(
         assert lines.removesuffix(expected).count("\n") == 1
 
 
+@pytest.mark.parametrize("quote", list("+-.eE=5x"))
+def test_a_quote_that_numbers_and_formulas_are_made_of(kernel: Kernel, quote: str) -> None:
+    cells = ["-5", "+3e5", "-1E5", "-.5", "=1", "x", "-5x", "+-1", "--5", "e"]
+    dialect = Dialect(quote=quote, text_column="a")
+    data = file_of([["film", cell, cell + cell] for cell in cells], dialect, quote_all=True)
+    plain = parts_of(data, dialect, Output(), None, (100, 10_000))
+    assert parts_of(data, dialect, Output(), kernel, (100, 10_000)) == plain
+    assert plain[0].counts.predictions == len(cells)
+
+
 @pytest.mark.parametrize("poison", [[], ["poison"], ["poison", "fine", "more poison"]])
 def test_a_row_that_cannot_be_scored_is_found_in_records_too(kernel: Kernel, poison: list[str]) -> None:
     texts = ["one", *poison, "two, or three", *poison, "-4"]
