@@ -59,8 +59,8 @@ class RecordReader:
     """Yields the records of a stream of bytes that starts at byte `byte` and line `line` of its file.
 
     `byte` and `line` say where the next record may start; after the last one, where the file ends. Empty lines are
-    no records. Line ends are CRLF, LF and CR in any mixture. A UTF-8 byte order mark at byte 0 is skipped.
-    Holds at most four times `limit` plus one chunk, beside what it gave and somebody still holds. Iterate once.
+    no records. Line ends are CRLF, LF and CR in any mixture. A UTF-8 byte order mark at byte 0 is skipped. Iterate
+    once. Holds at most four times `limit` plus one chunk, beside what it gave and somebody still holds.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class RecordReader:
     def buffer(self) -> tuple[bytes, int]:
         """Return a buffer and where in it starts what is not read yet; (b"", 0) at the end.
 
-        For readers that take many records at once; they say with `advance` how far they got. Where not even one record
-        is whole, which may be because the rest of it is not there yet, `one` reads it.
+        For readers that take many records at once; they say with `advance` how far they got. A record that is not
+        whole, perhaps because the rest of it is not there yet, is for `one` to read.
         """
         self._skip_mark()
         return (self._data, self._pos) if self._fill(_LEAST_BYTES) else (b"", 0)
@@ -134,14 +134,10 @@ class RecordReader:
     # always there (or the file's end): that is why no result depends on the chunks.
 
     def _fill(self, least: int | None = None) -> bool:
-        """Have enough bytes for one decision, or as many as are given; say whether any are left.
-
-        Where the file is damaged, what came before is given first, as long as it is enough to decide by.
-        """
+        """Have enough bytes for one decision, or `least`; say whether any are left. What can be read before damage is."""
         decided = self._limit + 2
-        if least is None or self._damage is not None:
-            least = decided
-        if not self._ended and len(self._data) - self._pos < least:
+        wanted = decided if least is None or self._damage is not None else least
+        if not self._ended and len(self._data) - self._pos < wanted:
             if self._damage is not None:
                 raise self._damage
             parts = [self._data[self._pos :]]
