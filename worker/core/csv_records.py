@@ -134,7 +134,7 @@ class RecordReader:
     # always there (or the file's end): that is why no result depends on the chunks.
 
     def _fill(self, least: int | None = None) -> bool:
-        """Have enough bytes for one decision, or `least`; say whether any are left. What can be read before damage is."""
+        """Have enough bytes for one decision, or `least`; say if any are left. What can be read before damage is."""
         decided = self._limit + 2
         wanted = decided if least is None or self._damage is not None else least
         if not self._ended and len(self._data) - self._pos < wanted:
