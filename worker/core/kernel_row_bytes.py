@@ -8,12 +8,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from worker.core.kernel_intrinsics import Pointer, inlined, pointer_to
+from worker.core.kernel_row_layout import LANES
 
 LF, CR, ASCII = 10, 13, 127
 
 _BYTE = ir.IntType(8)
-_LANES = 64
-_VECTOR = ir.VectorType(_BYTE, _LANES)
+_VECTOR = ir.VectorType(_BYTE, LANES)
 _bytes = pointer_to(types.uint8)
 _int = types.int64
 
@@ -23,7 +23,7 @@ def _emit_marks(builder: Any, source: Any, at: Any, delimiter: Any, quote: Any) 
     text = builder.load(address, align=1, typ=_VECTOR)
     marks = None
     for wanted in (ord("\n"), ord("\r"), 0):
-        found = builder.icmp_unsigned("==", text, ir.Constant(_VECTOR, [wanted] * _LANES))
+        found = builder.icmp_unsigned("==", text, ir.Constant(_VECTOR, [wanted] * LANES))
         marks = found if marks is None else builder.or_(marks, found)
     for number in (delimiter, quote):
         marks = builder.or_(marks, _equal(builder, text, number))
@@ -38,7 +38,7 @@ def _emit_equal(builder: Any, source: Any, at: Any, wanted: Any) -> Any:  # noqa
 def _equal(builder: Any, text: Any, wanted: Any) -> Any:  # noqa: ANN401 - see above
     """Return which of 64 bytes equal the lowest byte of a number."""
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), builder.trunc(wanted, _BYTE), ir.IntType(64)(0))
-    all_lanes = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES))
+    all_lanes = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
     return builder.icmp_unsigned("==", text, all_lanes)
 
 

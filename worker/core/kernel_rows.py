@@ -4,7 +4,6 @@ from worker.core import kernel_row_layout as at
 from worker.core.kernel_intrinsics import Pointer, helper, high64, inlined, trailing_zeros
 from worker.core.kernel_row_bytes import CR, LF, high_near_the_end, marks64, marks_near_the_end
 
-_BLOCK = 64
 _NO_MORE, _TROUBLE, _DOUBLED, _CLOSED = 0, 1, 2, 3
 
 
@@ -35,10 +34,10 @@ def continues(byte: int, low: int, high: int) -> bool:
 def after_ascii(source: Pointer, start: int, end: int) -> int:
     """Return where the next byte that is not ASCII is, `end` where there is none."""
     position = start
-    while end - position >= _BLOCK:
+    while end - position >= at.LANES:
         size = trailing_zeros(high64(source, position))
         position += size
-        if size < _BLOCK:
+        if size < at.LANES:
             return position
     while position < end and source[position] < 0x80:  # noqa: PLR2004 - the first that is not ASCII
         position += 1
@@ -116,10 +115,10 @@ def cut_records(plan: Pointer, source: Pointer, readable: int, table: Pointer) -
     field, number, closed, special, inside, found, high = origin, 0, 0, 0, 0, 0, 0
     base, skip = origin, 0
     while base < limit:
-        size = min(_BLOCK, limit - base)
-        if base + _BLOCK <= readable:
+        size = min(at.LANES, limit - base)
+        if base + at.LANES <= readable:
             marks, high_bytes = marks64(source, base, delimiter, quote), high64(source, base)
-            if size < _BLOCK:
+            if size < at.LANES:
                 marks &= (1 << size) - 1
         else:
             marks = marks_near_the_end(source, base, size, delimiter, quote)
@@ -195,6 +194,6 @@ def cut_records(plan: Pointer, source: Pointer, readable: int, table: Pointer) -
                 if records == capacity:
                     stop_at(plan, stop, stop_lines, _NO_MORE)
                     return records
-        base += _BLOCK
+        base += at.LANES
     stop_at(plan, stop, stop_lines, _NO_MORE)
     return records
