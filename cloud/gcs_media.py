@@ -1,7 +1,7 @@
 """The requests that move an object's bytes, with the client's own credentials and without copies on the way.
 
 The client library has them too. It copies an upload twice, takes a download apart into pieces of 8 KiB, which cost
-more than what is done with their bytes, and goes by way of `requests`, of which `cloud/gcs_http.py` speaks. The protocol is
+more than what is done with their bytes, and goes by way of `requests` (see `cloud/gcs_http.py`). The protocol is
 https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object (multipart) and
 https://cloud.google.com/storage/docs/samples/storage-download-byte-range.
 """
