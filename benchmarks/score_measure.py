@@ -17,24 +17,48 @@ ROOT = Path(__file__).parent.parent
 
 
 def in_turns(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, *, quick: Collection[str] = (), times: int = 1
+    contenders: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    wide: Collection[str] = (),
+    quick: Collection[str] = (),
+    times: int = 1,
 ) -> dict[str, float]:
-    """Return each contender's median of seconds; all run in every round, so that a slow moment meets all of them.
+    """Return each contender's median of a round's mean of seconds; all run in every round.
 
-    Those that are `quick` run `times` times a round, also in turns: a shared machine changes its speed within a second.
+    Those that are `quick` run `times` times a round, in turns, as a shared machine changes its speed within a second.
+    It also slows one core and not another: those that are not `wide`, with one thread, take a core after the other.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
-        run()  # caches, lazily built tables
-    for _ in range(rounds):
+        run()  # caches, lazily built tables, threads
+    means: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(times):
             for name, run in contenders.items():
                 if turn and name not in quick:
                     continue
-                start = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+                with contextlib.nullcontext() if name in wide else one_core(number + turn):
+                    start = time.perf_counter()
+                    run()
+                    seconds[name].append(time.perf_counter() - start)
+        for name, values in seconds.items():
+            means[name].append(statistics.fmean(values))
+    return {name: statistics.median(values) for name, values in means.items()}
+
+
+@contextlib.contextmanager
+def one_core(number: int) -> Iterator[None]:
+    """Hold this thread, and the processes it starts, to one of the cores it may use; no hold where there is none."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def count_words(path: Path) -> Callable[[], object]:

@@ -8,6 +8,7 @@ A model takes one of two paths with the same results: the compiled kernel once t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -34,12 +35,12 @@ MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 
 _RUN_TEXTS: Final = 1_000
 _RUN_CHARACTERS: Final = 256 * 1024
-"""So many texts, or so many characters, take longer than to start a thread for them."""
+"""So many texts, or so many characters, take longer than to hand them to a thread."""
 _SAMPLE_TEXTS: Final = 200  # whose lengths tell those of all: to look at each costs as much as to locate it
 _FINISHED_TEXTS: Final = 8192  # finished together: few calls, and arrays that stay in a cache
 
-_Raw = tuple[int, Iterable[NDArray[Any]]]
-"""The number of a run's first text, and what the classifier sees in its texts, block by block."""
+_Raw = Callable[[int, int], Iterable[NDArray[Any]]]
+"""What the classifier sees in texts from one number up to another, block by block."""
 
 
 class CompiledModel:
@@ -66,8 +67,8 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        most = _runs_worth(texts) if threads > 1 else 1
-        return self._score(len(texts), len(texts), lambda run: (run[0], self._paths.raw(texts, *run)), threads, most)
+        most = _runs_worth(len(texts), _characters(texts)) if threads > 1 else 1
+        return self._score(len(texts), lambda first, last: self._paths.raw(texts, first, last), threads, most)
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -75,13 +76,11 @@ class CompiledModel:
         Raises ValueError for another type and for nulls. The strings must be UTF-8, as Arrow demands; other bytes
         give meaningless scores and nothing worse.
         """
-        return self._score_slices(
-            kernel_texts.arrow_slices(texts), lambda first, last: kernel_texts.locate_arrow(texts, first, last), threads
-        )
+        return self._score_blocks(kernel_texts.arrow_offsets(texts), partial(kernel_texts.locate_arrow, texts), threads)
 
     def score_located(self, texts: Block, *, threads: int = 1) -> Scores:
         """Return as `score`, for texts that are UTF-8 somewhere in memory, and are read there."""
-        return self._score_slices(texts.cut(), texts.part, threads)
+        return self._score_blocks(texts.offsets(), texts.part, threads)
 
     def transform(self, texts: Sequence[str]) -> Features:
         """Return the TF-IDF features of the texts, as `TfidfVectorizer.transform`."""
@@ -91,29 +90,28 @@ class CompiledModel:
         """Return which terms of the texts added what to each label's decision value; see `term_contributions`."""
         return term_contributions(self._layout, self.transform(texts), counts)
 
-    def _score_slices(self, slices: list[tuple[int, int]], locate: Callable[[int, int], Block], threads: int) -> Scores:
-        def raw(run: tuple[int, int]) -> _Raw:
-            blocks = (locate(*one) for one in slices[slice(*run)])
-            return slices[run[0]][0], chain.from_iterable(map(self._paths.raw_located, blocks))
+    def _score_blocks(self, offsets: NDArray[Any], locate: Callable[[int, int], Block], threads: int) -> Scores:
+        def raw(first: int, last: int) -> Iterator[NDArray[Any]]:
+            blocks = (locate(*one) for one in kernel_texts.cut(offsets, first, last))
+            return chain.from_iterable(map(self._paths.raw_located, blocks))
 
-        count = slices[-1][1] if slices else 0
-        return self._score(count, len(slices), raw, threads, most=len(slices))
+        count = len(offsets) - 1
+        most = _runs_worth(count, int(offsets[-1] - offsets[0])) if threads > 1 else 1
+        return self._score(count, raw, threads, most)
 
-    def _score(self, count: int, size: int, raw: Callable[[tuple[int, int]], _Raw], threads: int, most: int) -> Scores:
-        """Return the scores of so many texts, of which there are runs from 0 to `size`, at most `most` worth a run."""
-        threads = min(threads, most)
+    def _score(self, count: int, raw: _Raw, threads: int, most: int) -> Scores:
+        """Return the scores of so many texts, in at most `most` runs."""
         nothing = np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype)
-        if threads <= 1 and count <= _FINISHED_TEXTS:
-            return self._classifier.finish(np.concatenate([nothing, *raw((0, size))[1]]) if size else nothing)
+        if most <= 1 and count <= _FINISHED_TEXTS:
+            return self._classifier.finish(np.concatenate([nothing, *raw(0, count)]))
         scores = self._classifier.finish(nothing).with_length(count)
 
         def score_run(first: int, last: int) -> None:
-            place, blocks = raw((first, last))
-            for rows in _in_groups(blocks):
-                scores.put(place, self._classifier.finish(rows))
-                place += len(rows)
+            for rows in _in_groups(raw(first, last)):
+                scores.put(first, self._classifier.finish(rows))
+                first += len(rows)
 
-        in_runs(score_run, size, threads=threads, most=most)
+        in_runs(score_run, count, threads=threads, most=most)
         return scores
 
 
@@ -150,8 +148,12 @@ def _in_groups(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         yield np.concatenate(held)
 
 
-def _runs_worth(texts: Sequence[str]) -> int:
-    """Return into how many runs the texts can be cut of which each takes longer than to start a thread for it."""
+def _characters(texts: Sequence[str]) -> int:
+    """Return about how many characters the texts have."""
     sample = range(0, len(texts), len(texts) // _SAMPLE_TEXTS + 1)
-    characters = sum(len(texts[number]) for number in sample) * len(texts) // max(len(sample), 1)
-    return max(len(texts) // _RUN_TEXTS, characters // _RUN_CHARACTERS)
+    return sum(len(texts[number]) for number in sample) * len(texts) // max(len(sample), 1)
+
+
+def _runs_worth(texts: int, characters: int) -> int:
+    """Return into how many runs the texts can be cut of which each takes longer than to hand it to a thread."""
+    return max(texts // _RUN_TEXTS, characters // _RUN_CHARACTERS)

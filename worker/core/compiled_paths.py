@@ -92,7 +92,7 @@ class Paths:
             if located.longest <= at.MAX_TEXT_BYTES and not small:
                 yield located
                 continue
-            for begin, end in located.cut():
+            for begin, end in kernel_texts.cut(located.offsets(), 0, len(located)):
                 block = located.part(begin, end)
                 yield block if block.longest <= at.MAX_TEXT_BYTES else chunk[begin:end]
 

@@ -5,6 +5,7 @@ UTF-8, and makes the UTF-8 of any other string once, which then stays with the s
 """
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from worker.core.kernel import Kernel
 from worker.core.kernel_index import address_of
 
-BLOCK_SIZE: Final = 128 * 1024
-"""A block ends before it holds more bytes than this: some hundred long reviews."""
+BLOCK_SIZE: Final = 512 * 1024
+"""A block ends before it holds more bytes than this: some hundred long reviews. Smaller ones ask for the interpreter
+lock more often."""
 
-CHUNK_TEXTS: Final = 2048
+CHUNK_TEXTS: Final = 8192
 """A block ends at this many texts, however short: the kernel still finds in a cache what locating them has read."""
 
 Positions = NDArray[np.int64]
@@ -68,11 +70,11 @@ class Block:
         self.starts[number] = address_of(content)
         self.ends[number] = address_of(content) + len(content)
 
-    def cut(self) -> list[tuple[int, int]]:
-        """Return where blocks of BLOCK_SIZE begin and end."""
+    def offsets(self) -> Positions:
+        """Return the bytes before each text and after all, n + 1 of them, as `cut` takes them."""
         offsets = np.zeros(len(self) + 1, dtype=np.int64)
         np.add.accumulate(self.ends - self.starts, out=offsets[1:])
-        return _cut(offsets)
+        return offsets
 
 
 def locate(kernel: Kernel, texts: list[str]) -> Block:
@@ -112,39 +114,11 @@ def _interpreter_functions() -> NDArray[np.int64] | None:
     return np.array([ctypes.cast(function, ctypes.c_void_p).value for function in functions], dtype=np.int64)
 
 
-def arrow_slices(strings: ArrowStrings) -> list[tuple[int, int]]:
-    """Cut an Arrow array into blocks. Raises ValueError for another type and for nulls."""
-    return _cut(_arrow_offsets(strings))
+def arrow_offsets(strings: ArrowStrings) -> NDArray[Any]:
+    """Return the offsets of an Arrow array's texts, n + 1 of them, in place.
 
-
-def locate_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
-    """Find the bytes of texts first to last of an Arrow array."""
-    offsets = _arrow_offsets(strings)[first : last + 1].astype(np.int64)
-    data = strings.buffers()[2]
-    if data is not None:  # else every text is empty
-        offsets += data.address
-    return Block.of(offsets[:-1], offsets[1:].copy(), [strings])
-
-
-def decode(block: Block) -> list[str]:
-    """Return the texts of a block of UTF-8. Raises UnicodeDecodeError."""
-    positions = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
-    return [ctypes.string_at(start, end - start).decode() for start, end in positions]
-
-
-def _cut(offsets: NDArray[Any]) -> list[tuple[int, int]]:
-    """Cut where BLOCK_SIZE is reached; a longer text is a block of its own."""
-    blocks, first, count = [], 0, len(offsets) - 1
-    while first < count:
-        end = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_SIZE, side="right")) - 1
-        last = min(max(end, first + 1), count, first + CHUNK_TEXTS)
-        blocks.append((first, last))
-        first = last
-    return blocks
-
-
-def _arrow_offsets(strings: ArrowStrings) -> NDArray[Any]:
-    """Return the offsets of an Arrow array's texts, n + 1 of them, in place."""
+    Raises ValueError for another type and for nulls.
+    """
     dtype = {"string": np.int32, "large_string": np.int64}.get(str(strings.type))
     if dtype is None or strings.null_count:
         raise ValueError(f"texts must be an Arrow string array without nulls, not {strings.type}")
@@ -152,3 +126,31 @@ def _arrow_offsets(strings: ArrowStrings) -> NDArray[Any]:
         return np.zeros(1, dtype=dtype)
     everything = np.frombuffer(strings.buffers()[1], dtype=dtype)
     return everything[strings.offset : strings.offset + len(strings) + 1]
+
+
+def locate_arrow(strings: ArrowStrings, first: int, last: int) -> Block:
+    """Find the bytes of texts first to last of an Arrow array."""
+    offsets = arrow_offsets(strings)[first : last + 1].astype(np.int64)
+    data = strings.buffers()[2]
+    if data is not None:  # else every text is empty
+        offsets += data.address
+    return Block.of(offsets[:-1], offsets[1:].copy(), [strings])
+
+
+def cut(offsets: NDArray[Any], first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yield where the blocks of texts first to last begin and end, by the offsets of their bytes.
+
+    A text longer than BLOCK_SIZE is a block of its own.
+    """
+    while first < last:
+        near = offsets[first : min(last, first + CHUNK_TEXTS) + 1]
+        fitting = int(np.searchsorted(near, int(near[0]) + BLOCK_SIZE, side="right")) - 1
+        end = first + max(fitting, 1)
+        yield first, end
+        first = end
+
+
+def decode(block: Block) -> list[str]:
+    """Return the texts of a block of UTF-8. Raises UnicodeDecodeError."""
+    positions = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
+    return [ctypes.string_at(start, end - start).decode() for start, end in positions]

@@ -1,7 +1,10 @@
 """Consecutive runs of a batch, done on this thread and others."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final
+
+_HELPERS: Final = ThreadPoolExecutor(thread_name_prefix="runs")  # they stay: to start one takes as long as a short run
 
 
 def in_runs(work: Callable[[int, int], None], count: int, *, threads: int, most: int) -> None:
@@ -19,11 +22,14 @@ def in_runs(work: Callable[[int, int], None], count: int, *, threads: int, most:
         for first, last in waiting:
             work(first, last)
 
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(do_runs) for _ in range(threads - 1)]
+    others = [_HELPERS.submit(do_runs) for _ in range(threads - 1)]
+    try:
         do_runs()
-        for other in others:
-            other.result()
+    finally:
+        begun = [other for other in others if not other.cancel()]  # nothing is left for those that no thread took up
+        wait(begun)
+    for other in begun:
+        other.result()
 
 
 def guided(count: int, threads: int, *, least: int) -> list[tuple[int, int]]:
