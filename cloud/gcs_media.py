@@ -23,7 +23,7 @@ from cloud.crc import crc32c
 from cloud.gcs_http import Http
 from cloud.objects import ObjectInfo
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 17
 
 
 class Media:

@@ -17,7 +17,7 @@ from worker.csv_parts import JobStore
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 
-PART_BYTES = 3 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 """The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the
 parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
 

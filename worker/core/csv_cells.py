@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 _FORMULA = frozenset("=+-@\t\n\r\uff1d\uff0b\uff0d\uff20")
@@ -72,4 +72,4 @@ def number_cells(numbers: list[float]) -> list[str]:
 
     Equal to `repr` from 1e-4 to 1e16, and several times as fast.
     """
-    return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
+    return orjson.dumps(numbers)[1:-1].decode().split(",") if numbers else []
