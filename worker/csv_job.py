@@ -37,6 +37,10 @@ from worker.csv_share import share_ranges
 from worker.csv_source import UploadedFile
 from worker.parquet.writing import require_pyarrow
 
+PART_BYTES = 4 * 1024 * 1024
+"""What jobs that begin here have as `JobSpec.part_bytes`. Small, so that the parts that are in memory at a time weigh
+little, and a file of a few megabytes already keeps every stage busy."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobPlaces:
@@ -181,6 +185,7 @@ class _Job:
             dialect=dialect,
             header=header,
             chunk_rows=self._rules.chunk_rows,
+            part_bytes=PART_BYTES,
             max_rejections=options.max_rejections,
             output=output,
             # A profile is of one model; what the report would compare with it is not.

@@ -17,10 +17,6 @@ from worker.csv_parts import JobStore
 from worker.csv_source import RowCursor, UploadedFile
 from worker.model_load import LoadedModel
 
-PART_BYTES = 4 * 1024 * 1024
-"""The most that one part adds to predictions.csv, except for a single row that is larger. Small, so that the
-parts that are in memory at a time weigh little, and a file of a few megabytes already keeps every stage busy."""
-
 
 @dataclass(frozen=True, slots=True)
 class UnscoredPart:
@@ -96,11 +92,9 @@ class PartReader:
         builder: PartBuilder | MixedPartBuilder
         if row_models:
             labels = sorted({label for one in row_models.values() for label in one.labels})
-            builder = MixedPartBuilder(self._spec, labels, with_header=with_header, max_bytes=PART_BYTES)
+            builder = MixedPartBuilder(self._spec, labels, with_header=with_header)
         else:
-            builder = PartBuilder(
-                self._spec, model.labels, with_header=with_header, max_bytes=PART_BYTES, blocks=self._blocks
-            )
+            builder = PartBuilder(self._spec, model.labels, with_header=with_header, blocks=self._blocks)
         with self._meter.phase("read"):
             _fill(builder, rows)
         return UnscoredPart(number, builder, model, row_models, rows.place(), last=rows.ended())

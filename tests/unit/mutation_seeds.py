@@ -84,6 +84,7 @@ DOCUMENTS: dict[str, tuple[msgspec.Struct, ...]] = {
             Dialect(id_column="id", row_model=MODEL, model_column="model"),
             Header(["text", "id"], 8, 2),
             1000,
+            1_000_000,
             0.5,
             Output("jsonl", "keep", ["id"]),
             PROFILE,

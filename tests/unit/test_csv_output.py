@@ -6,7 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from cloud.objects import MAX_PUT_BYTES
 from schemas.jobs import Counts, Dialect, Header, JobSpec, Source
 from worker.core.bisect_rows import Failure, Scored, score_each
 from worker.core.csv_cells import cells_bytes, csv_line
-from worker.core.csv_output import MAX_OBJECT_BYTES, PartBuilder
+from worker.core.csv_output import PartBuilder
 from worker.core.output_lines import result_columns
 from worker.core.row_batch import batch_of
 from worker.core.rows import BadRow, Row, open_rows
@@ -30,7 +32,7 @@ def score(texts: Sequence[str]) -> Scores:
     return Scores(classes=LABELS, chosen=chosen, probabilities=None, decisions=None)
 
 
-def spec(columns: Sequence[str], *, chunk_rows: int = 1_000_000) -> JobSpec:
+def spec(columns: Sequence[str], *, chunk_rows: int = 1_000_000, part_bytes: int = MAX_PUT_BYTES) -> JobSpec:
     return JobSpec(
         job="job-0",
         source=Source(bucket="b", object="o", generation=1, size=1, crc32c=""),
@@ -40,6 +42,7 @@ def spec(columns: Sequence[str], *, chunk_rows: int = 1_000_000) -> JobSpec:
         dialect=Dialect(),
         header=Header(columns=list(columns), first_byte=0, first_line=1),
         chunk_rows=chunk_rows,
+        part_bytes=part_bytes,
     )
 
 
@@ -51,8 +54,11 @@ def add(builder: PartBuilder, one: Row) -> bool:
     return builder.add_batch(batch_of([one])) == 1
 
 
-def test_the_largest_object_is_what_the_port_takes() -> None:
-    assert MAX_OBJECT_BYTES == MAX_PUT_BYTES
+def test_no_part_is_larger_than_one_put_takes() -> None:
+    largest = spec(["text"], part_bytes=MAX_PUT_BYTES)
+    assert msgspec.convert(msgspec.to_builtins(largest), JobSpec) == largest
+    with pytest.raises(msgspec.ValidationError, match="part_bytes"):
+        msgspec.convert({**msgspec.to_builtins(largest), "part_bytes": MAX_PUT_BYTES + 1}, JobSpec)
 
 
 def test_our_columns_get_other_names_where_the_file_has_them() -> None:
@@ -85,7 +91,7 @@ def test_a_line_reads_back_as_its_cells(cells: list[str]) -> None:
 )
 @settings(deadline=None)
 def test_no_part_is_larger_than_allowed(texts: list[str], max_bytes: int, with_header: bool) -> None:
-    builder = PartBuilder(spec(["text"]), LABELS, with_header=with_header, max_bytes=max_bytes)
+    builder = PartBuilder(spec(["text"], part_bytes=max_bytes), LABELS, with_header=with_header)
     taken = builder.add_batch(batch_of([row(number, text) for number, text in enumerate(texts, 1)]))
     assert taken == len(texts) or not add(builder, row(taken + 1, texts[taken]))
     part = builder.finish(score)
@@ -106,8 +112,8 @@ def test_a_part_ends_after_its_rows_good_and_bad() -> None:
 @settings(deadline=None)
 def test_where_a_part_ends_does_not_depend_on_the_batches(sizes: list[int], max_bytes: int) -> None:
     rows = [row(number, "some text" * number) for number in range(1, sum(sizes) + 1)]
-    one = PartBuilder(spec(["text"], chunk_rows=25), LABELS, with_header=True, max_bytes=max_bytes)
-    many = PartBuilder(spec(["text"], chunk_rows=25), LABELS, with_header=True, max_bytes=max_bytes)
+    one = PartBuilder(spec(["text"], chunk_rows=25, part_bytes=max_bytes), LABELS, with_header=True)
+    many = PartBuilder(spec(["text"], chunk_rows=25, part_bytes=max_bytes), LABELS, with_header=True)
     taken = one.add_batch(batch_of(rows))
     at = 0
     for size in sizes:
@@ -126,7 +132,7 @@ def test_a_part_of_no_rows_has_the_header_alone() -> None:
 
 
 def test_thousands_of_failures_are_cut_into_objects() -> None:
-    builder = PartBuilder(spec(["text"]), LABELS, with_header=False, max_bytes=10_000)
+    builder = PartBuilder(spec(["text"], part_bytes=10_000), LABELS, with_header=False)
     count = 0
     while add(builder, row(count + 1, "poison")):
         count += 1

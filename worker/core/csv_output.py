@@ -28,10 +28,6 @@ from worker.core.row_batch import RowBatch
 from worker.core.rows import BadRow, Row
 from worker.core.scorer import Scores
 
-MAX_OBJECT_BYTES = 8 * 1024 * 1024
-"""The most that is written in one atomic request (see the object port)."""
-
-
 Score = Callable[[Sequence[str]], Scores]
 ScoreBytes = Callable[[Sequence[Records], int], Scores]
 """Records and the number of the column with their texts → scores."""
@@ -66,16 +62,14 @@ class PartBuilder:
         labels: Sequence[str],
         *,
         with_header: bool,
-        max_bytes: int = MAX_OBJECT_BYTES,
         blocks: ByteBlocks | None = None,
     ) -> None:
         """`blocks` are the memory of the lines, which the parts of one job share."""
         self._spec = spec
         self._lines: Lines = lines_of(spec, labels)
         self._header = self._lines.header() if with_header else b""
-        self._max_bytes = max_bytes
         self._blocks = blocks or ByteBlocks()
-        self._room = max_bytes - len(self._header)
+        self._room = spec.part_bytes - len(self._header)
         self._text = column_index(spec.dialect.text_column, "text", spec.header.columns, spec.dialect)
         self._rows = PartRows()
         self._bad: list[BadRow] = []
@@ -114,7 +108,7 @@ class PartBuilder:
         rejections = {bad.row: self._rejection(bad, bad.code, bad.reason) for bad in self._bad}
         report = PartReportMaker(self._spec, explain)
         # What the rows and rejections of the part may take, so there is room for all lines.
-        target, at = LineBuffer(self._max_bytes - self._room, self._blocks), 0
+        target, at = LineBuffer(self._spec.part_bytes - self._room, self._blocks), 0
         target.add(self._header)
         for count, outcome in self._outcomes(score, score_bytes):
             if isinstance(outcome, Failure):
@@ -130,7 +124,7 @@ class PartBuilder:
         self._rows = PartRows()  # the file's bytes are not needed while the part is stored
         return PartContent(
             predictions=target.finish(),
-            rejections=rejection_objects(in_order, self._max_bytes),
+            rejections=rejection_objects(in_order, self._spec.part_bytes),
             counts=Counts(rows=count, predictions=labels.total(), rejections=len(rejections)),
             labels=dict(labels),
             codes=dict(Counter(rejection.code for rejection in in_order)),

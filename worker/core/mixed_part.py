@@ -38,15 +38,14 @@ class MixedPartBuilder:
     rows alone, so that every worker cuts a file alike.
     """
 
-    def __init__(self, spec: JobSpec, labels: Sequence[str], *, with_header: bool, max_bytes: int) -> None:
+    def __init__(self, spec: JobSpec, labels: Sequence[str], *, with_header: bool) -> None:
         self._spec = spec
         self._models = RowModels(spec)
         self._lines = _MixedLines(spec)
         bound = lines_of(_longest(spec), labels)
         self._sizes = bound.sizes
         self._header = bound.header() if with_header else b""
-        self._max_bytes = max_bytes
-        self._room = max_bytes - len(self._header)
+        self._room = spec.part_bytes - len(self._header)
         self._groups: dict[PinnedModel, list[Row]] = {}
         self._rejections: dict[int, Rejection] = {}
         self._count = 0
@@ -107,7 +106,7 @@ class MixedPartBuilder:
         in_order = [rejections[row] for row in sorted(rejections)]
         return PartContent(
             predictions=self._header + b"".join(lines[row] for row in sorted(lines)),
-            rejections=rejection_objects(in_order, self._max_bytes),
+            rejections=rejection_objects(in_order, self._spec.part_bytes),
             counts=Counts(rows=self._count, predictions=labels.total(), rejections=len(rejections)),
             labels=dict(labels),
             codes=dict(Counter(rejection.code for rejection in in_order)),

@@ -61,7 +61,10 @@ def file_of(rows: Sequence[Sequence[str]], dialect: Dialect, *, quote_all: bool)
     return text.getvalue().encode()
 
 
-def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int) -> JobSpec:
+PART_BYTES = 1_000_000
+
+
+def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int, part_bytes: int) -> JobSpec:
     return JobSpec(
         job="job-0",
         source=Source(bucket="b", object="o", generation=1, size=1, crc32c=""),
@@ -70,6 +73,7 @@ def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int) -
         manifest_sha256="0" * 64,
         dialect=dialect,
         header=header,
+        part_bytes=part_bytes,
         chunk_rows=chunk_rows,
         output=output,
     )
@@ -93,10 +97,10 @@ def parts_of(
 ) -> list[PartContent]:
     """Return the parts of a file."""
     header = open_rows([data], dialect).header
-    spec = spec_of(dialect, header, output, limits[0])
+    spec = spec_of(dialect, header, output, *limits)
     rest = [data[header.first_byte :]]
     parts: list[PartContent] = []
-    builder = PartBuilder(spec, LABELS, with_header=True, max_bytes=limits[1])
+    builder = PartBuilder(spec, LABELS, with_header=True)
     for item in resume_rows(rest, dialect, header, first_place(header), kernel=kernel).batches():
         at = 0
         while at < (1 if isinstance(item, BadRow) else len(item)):
@@ -104,7 +108,7 @@ def parts_of(
             at += taken
             if not taken:
                 parts.append(builder.finish(score, score_bytes=score_bytes))
-                builder = PartBuilder(spec, LABELS, with_header=False, max_bytes=limits[1])
+                builder = PartBuilder(spec, LABELS, with_header=False)
     return [*parts, builder.finish(score, score_bytes=score_bytes)]
 
 
@@ -168,7 +172,7 @@ def test_a_row_that_cannot_be_scored_is_found_in_records_too(kernel: Kernel, poi
 def test_scores_of_other_rows_are_refused(kernel: Kernel) -> None:
     data = b"text\none\ntwo\n"
     header = open_rows([data], Dialect()).header
-    spec = spec_of(Dialect(), header, Output(), 10)
+    spec = spec_of(Dialect(), header, Output(), 10, PART_BYTES)
     (batch,) = resume_rows([data[5:]], Dialect(), header, first_place(header), kernel=kernel).batches()
     assert isinstance(batch, RowBatch)
     builder = PartBuilder(spec, LABELS, with_header=False)
@@ -184,7 +188,7 @@ def test_scores_of_other_rows_are_refused(kernel: Kernel) -> None:
 def test_row_numbers_of_every_length(kernel: Kernel, first_row: int) -> None:
     data, dialect = b"".join([b"text\n", *(b"%d\n" % number for number in range(30))]), Dialect()
     header = open_rows([data], dialect).header
-    spec = spec_of(dialect, header, Output(columns=[]), 100)
+    spec = spec_of(dialect, header, Output(columns=[]), 100, PART_BYTES)
     parts = []
     for one in (kernel, None):
         rows = resume_rows([data[5:]], dialect, header, first_place(header), kernel=one)

@@ -10,6 +10,7 @@ from cloud.objects import TransientError
 from schemas.codec import decode
 from schemas.jobs import Completion, JobSpec, PartRecord
 from tests.unit.csv_job.conftest import MAX, ROWS, World, predictions, rejections
+from worker import csv_job
 
 
 def test_every_row_ends_in_predictions_or_in_rejections() -> None:
@@ -134,6 +135,20 @@ def test_workers_follow_the_first_spec_whatever_is_current_now() -> None:
     assert {row["version"] for row in predictions(stored)} == {"v1"}
     assert decode(stored["spec.json"], JobSpec, max_bytes=MAX).chunk_rows == 3
     assert decode(stored["parts/000003.json"], PartRecord, max_bytes=MAX).last
+
+
+def test_workers_of_another_version_cut_the_parts_of_a_job_as_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_job, "PART_BYTES", 200)
+    alone, world = World(), World()
+    again, upload = alone.upload(ROWS), world.upload(ROWS)
+    alone.run(again, chunk_rows=100)
+    assert "parts/000002.json" in alone.stored(again)
+    with pytest.raises(TransientError):
+        world.run(upload, chunk_rows=100, results=FaultyObjects(world.results, Faults(Fault("put", "before", first=6))))
+    assert "parts/000000.json" in world.stored(upload)
+    monkeypatch.setattr(csv_job, "PART_BYTES", 1000)
+    world.run(upload, chunk_rows=100)
+    assert world.stored(upload) == alone.stored(again)
 
 
 @pytest.mark.parametrize("moment", [1, 2, 3, 4])

@@ -50,10 +50,10 @@ def test_only_what_messages_may_have_for_an_id_is_one(cell: str, expected: str |
 
 def test_a_part_has_room_for_the_ids_of_its_rejections() -> None:
     bad = BadRow(1, 2, 5, "empty_text", "It is empty.", "i" * 128)
-    builder = PartBuilder(spec(["text"]), LABELS, with_header=False, max_bytes=1_000)
+    builder = PartBuilder(spec(["text"], part_bytes=1_000), LABELS, with_header=False)
     assert builder.add(bad)
     (line,) = builder.finish(score).rejections
     for room, fits in ((2 * len(line), True), (2 * len(line) - 1, False)):
-        builder = PartBuilder(spec(["text"]), LABELS, with_header=False, max_bytes=room)
+        builder = PartBuilder(spec(["text"], part_bytes=room), LABELS, with_header=False)
         assert builder.add(bad)
         assert builder.add(bad) is fits
