@@ -151,7 +151,7 @@ class Settings:
     chunk_rows: int = _setting(
         "REVIEWMILL_CHUNK_ROWS",
         50_000,
-        "The most rows of a CSV job that are scored and stored as one part, which also ends at 4 MiB.",
+        "The most rows of a CSV job that are scored and stored as one part, which also ends at 3.5 MiB.",
         _whole(1, 1_000_000),
     )
     range_bytes: int = _setting(
