@@ -35,6 +35,8 @@ _ENDINGS: Mapping[str, Format] = {
 _OF_TABLES = frozenset({"header", "delimiter", "quote"})
 """Whoever says one of these of a file does not mean JSON."""
 
+_SHOWN: Mapping[Format, str] = {"jsonl": "JSON lines", "parquet": "Parquet"}
+
 _PARQUET = b"PAR1"
 _TAB_NAMES = {"tab", "\\t", "\t"}
 _MAX_COLUMN_CHARS = 256
@@ -81,6 +83,7 @@ def job_options(
         format=option("format", _format_of(bare, head, is_table=not _OF_TABLES.isdisjoint(metadata)), _format),
         model_column=_column(metadata["model-column"]) if "model-column" in metadata else msgspec.UNSET,
     )
+    _refuse_meaningless(metadata, dialect.format)
     check_dialect(dialect)
     if head is not None:
         said = {key.replace("-", "_") for key in metadata} | ({"delimiter", "quote"} if tabs else set())
@@ -107,6 +110,19 @@ def _format_of(name: str, head: bytes | None, *, is_table: bool) -> Format:
     if known is not None:
         return known
     return "jsonl" if head is not None and not is_table and begins_object(head) else "csv"
+
+
+def _refuse_meaningless(metadata: Mapping[str, str], file_format: Format) -> None:
+    """Raise InvalidInput for what the uploader says of a table in text, where the file is read as something else."""
+    if file_format == "csv":
+        return
+    without = _OF_TABLES if file_format == "jsonl" else _OF_TABLES | {"encoding"}
+    if said := sorted(without & metadata.keys()):
+        raise InvalidInput(
+            "invalid_metadata",
+            f"'{said[0]}' means nothing for {_SHOWN[file_format]}, and the file is read as such by its format, name or "
+            "first bytes. Upload the file again without it, or with 'format' csv.",
+        )
 
 
 def _folder_model(name: str) -> str | None:

@@ -95,6 +95,22 @@ def test_what_is_said_of_a_table_is_no_json() -> None:
     assert job_options("a.txt", said, max_rejections=1, head=b"{a}\n").dialect.format == "csv"
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "shown"),
+    [
+        ("a.jsonl", {"delimiter": ";"}, "JSON lines"),
+        ("a.csv", {"format": "jsonl", "header": "false"}, "JSON lines"),
+        ("a.parquet", {"quote": "none"}, "Parquet"),
+        ("a.parquet", {"encoding": "cp1252"}, "Parquet"),
+    ],
+)
+def test_what_means_nothing_for_a_format_is_refused(name: str, said: dict[str, str], shown: str) -> None:
+    with pytest.raises(InvalidInput, match=f"means nothing for {shown}") as caught:
+        job_options(name, said, max_rejections=1, head=b'{"text": "good"}\n')
+    assert caught.value.code == "invalid_metadata"
+    assert any(f"'{key}'" in caught.value.reason for key in said)
+
+
 def test_json_in_other_files_is_told() -> None:
     assert "set --format jsonl (metadata key format)" in reason(b'{"text": "good"}\n')
     assert "jq -c" in reason(b'[{"text": "good"}]\n', "a.json")
