@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.core import scorer_runs
 from worker.core.scorer_runs import guided, in_runs
 
+WAIT_S = 20
 
-@given(st.integers(1, 100_000), st.integers(2, 8), st.integers(1, 5_000))
-def test_guided_runs_cover_everything_once_and_get_shorter(count: int, threads: int, least: int) -> None:
-    runs = guided(count, threads, least=least)
-    assert runs[0][0] == 0
-    assert runs[-1][1] == count
-    assert all(one[1] == other[0] for one, other in pairwise(runs))
-    sizes = [last - first for first, last in runs]
+
+@given(st.integers(1, 100_000), st.integers(2, 8), st.integers(1, 500))
+def test_guided_runs_get_shorter(size: int, threads: int, most: int) -> None:
+    bounds = guided(size, threads, most=most)
+    assert (bounds[0], bounds[-1]) == (0, size)
+    sizes = [last - first for first, last in pairwise(bounds)]
     assert sizes == sorted(sizes, reverse=True)
-    assert all(size >= least for size in sizes[:-1])
-    assert sizes[0] <= max(least, count // (2 * threads))
+    least = -(-size // most)
+    assert all(one >= least for one in sizes[:-1])
+    assert sizes[0] <= max(least, size // (2 * threads))
+
+
+@pytest.mark.parametrize(("threads", "most"), [(1, 100), (2, 1), (2, 0)])
+def test_where_threads_do_not_pay_there_is_one_run(threads: int, most: int) -> None:
+    assert guided(10, threads, most=most) == [0, 10]
+    assert guided(0, threads, most=most) == [0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_every_place_is_worked_on_once(threads: int) -> None:
     done: list[int] = []
-    in_runs(lambda first, last: done.extend(range(first, last)), 1000, threads=threads, most=100)
+    in_runs(lambda first, last: done.extend(range(first, last)), range(0, 1001, 10), threads=threads)
     assert sorted(done) == list(range(1000))
 
 
-def test_two_threads_work_at_once() -> None:
-    both = threading.Barrier(2)
+def test_as_many_threads_as_asked_for_work_at_once() -> None:
+    together = threading.Barrier(40)
 
     def meet(_first: int, _last: int) -> None:
-        both.wait(timeout=20)
+        together.wait(WAIT_S)
 
-    in_runs(meet, 2, threads=2, most=2)
-
-
-def test_no_more_runs_than_are_worth_it() -> None:
-    runs: list[tuple[int, int]] = []
-    in_runs(lambda *run: runs.append(run), 10, threads=4, most=1)
-    assert runs == [(0, 10)]
+    in_runs(meet, range(41), threads=40)
 
 
-@pytest.mark.parametrize("bad", [0, 60, 99])
-def test_an_error_of_any_run_is_raised(bad: int) -> None:
-    def work(first: int, last: int) -> None:
-        if first <= bad < last:
-            raise LookupError(bad)
+def test_no_more_threads_than_runs() -> None:
+    here: set[int] = set()
+    in_runs(lambda *_: here.add(threading.get_ident()), [0, 10], threads=4)
+    assert here == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("fails_here", [True, False])
+def test_an_error_ends_the_runs_and_is_raised_when_all_threads_are_done(*, fails_here: bool) -> None:
+    caller, together, failed = threading.get_ident(), threading.Barrier(2), threading.Event()
+    ended: list[bool] = []
+
+    def work(_first: int, _last: int) -> None:
+        together.wait(WAIT_S)
+        here = threading.get_ident() == caller
+        if here == fails_here:
+            failed.set()
+            raise LookupError
+        assert failed.wait(WAIT_S)
+        threading.Event().wait(0.05)  # for the other one to give up the rest
+        ended.append(here)
 
     with pytest.raises(LookupError):
-        in_runs(work, 100, threads=3, most=50)
+        in_runs(work, range(100), threads=2)
+    assert ended == [not fails_here]
+
+
+def test_runs_do_not_wait_for_threads_that_are_busy_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(scorer_runs, "_HELPERS", pool)
+        busy = threading.Event()
+        blocked = pool.submit(busy.wait, WAIT_S)
+        try:
+            in_runs(lambda first, _: done.append(first), range(4), threads=3)
+            assert not blocked.done()
+        finally:
+            busy.set()
+    assert done == [0, 1, 2]

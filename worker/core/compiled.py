@@ -24,7 +24,7 @@ from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.report_terms import term_contributions
 from worker.core.scorer import Classifier, Scores
 from worker.core.scorer_linear import Linear
-from worker.core.scorer_runs import in_runs
+from worker.core.scorer_runs import guided, in_runs
 from worker.core.scorer_tree import Tree
 from worker.core.tfidf import Features, join_matrices
 
@@ -33,11 +33,10 @@ __all__ = ["MAX_MODEL_BYTES", "CompiledModel", "InvalidModel", "pack", "unpack"]
 MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
 """The most bytes that a model may have, packed or inflated."""
 
-_RUN_TEXTS: Final = 1_000
-_RUN_CHARACTERS: Final = 256 * 1024
-"""So many texts, or so many characters, take longer than to hand them to a thread."""
+_TEXT_COST: Final = 256  # in bytes of a text: to score even the shortest takes as long
+_RUN_COST: Final = 256 * 1024  # in the same: takes longer than to hand it to a thread
 _SAMPLE_TEXTS: Final = 200  # whose lengths tell those of all: to look at each costs as much as to locate it
-_FINISHED_TEXTS: Final = 8192  # finished together: few calls, and arrays that stay in a cache
+_FINISHED_TEXTS: Final = kernel_texts.CHUNK_TEXTS  # finished together: few calls, and arrays that stay in a cache
 
 _Raw = Callable[[int, int], Iterable[NDArray[Any]]]
 """What the classifier sees in texts from one number up to another, block by block."""
@@ -67,8 +66,9 @@ class CompiledModel:
         Beside the result, memory is bounded by a block of texts for each thread. Threads help on the kernel only: plain
         Python holds the interpreter lock.
         """
-        most = _runs_worth(len(texts), _characters(texts)) if threads > 1 else 1
-        return self._score(len(texts), lambda first, last: self._paths.raw(texts, first, last), threads, most)
+        cost = _characters(texts) + _TEXT_COST * len(texts) if threads > 1 else 0
+        bounds = guided(len(texts), threads, most=cost // _RUN_COST)
+        return self._score(bounds, lambda first, last: self._paths.raw(texts, first, last), threads)
 
     def score_arrow(self, texts: ArrowStrings, *, threads: int = 1) -> Scores:
         """Return as `score`, for an Arrow array of strings without nulls, whose bytes are read in place.
@@ -95,14 +95,19 @@ class CompiledModel:
             blocks = (locate(*one) for one in kernel_texts.cut(offsets, first, last))
             return chain.from_iterable(map(self._paths.raw_located, blocks))
 
-        count = len(offsets) - 1
-        most = _runs_worth(count, int(offsets[-1] - offsets[0])) if threads > 1 else 1
-        return self._score(count, raw, threads, most)
+        bounds = [0, len(offsets) - 1]
+        if threads > 1:
+            costs = offsets - offsets[0] + _TEXT_COST * np.arange(len(offsets))
+            total = int(costs[-1])
+            places = np.searchsorted(costs, guided(total, threads, most=total // _RUN_COST))
+            bounds = sorted(set(places.tolist()))
+        return self._score(bounds, raw, threads)
 
-    def _score(self, count: int, raw: _Raw, threads: int, most: int) -> Scores:
-        """Return the scores of so many texts, in at most `most` runs."""
+    def _score(self, bounds: list[int], raw: _Raw, threads: int) -> Scores:
+        """Return the scores of the texts from 0 to the last of the bounds, in runs between them."""
+        count = bounds[-1]
         nothing = np.empty((0, self._classifier.raw_width), dtype=self._classifier.raw_dtype)
-        if most <= 1 and count <= _FINISHED_TEXTS:
+        if len(bounds) <= 2 and count <= _FINISHED_TEXTS:  # noqa: PLR2004 - one run
             return self._classifier.finish(np.concatenate([nothing, *raw(0, count)]))
         scores = self._classifier.finish(nothing).with_length(count)
 
@@ -111,7 +116,7 @@ class CompiledModel:
                 scores.put(first, self._classifier.finish(rows))
                 first += len(rows)
 
-        in_runs(score_run, count, threads=threads, most=most)
+        in_runs(score_run, bounds, threads=threads)
         return scores
 
 
@@ -152,8 +157,3 @@ def _characters(texts: Sequence[str]) -> int:
     """Return about how many characters the texts have."""
     sample = range(0, len(texts), len(texts) // _SAMPLE_TEXTS + 1)
     return sum(len(texts[number]) for number in sample) * len(texts) // max(len(sample), 1)
-
-
-def _runs_worth(texts: int, characters: int) -> int:
-    """Return into how many runs the texts can be cut of which each takes longer than to hand it to a thread."""
-    return max(texts // _RUN_TEXTS, characters // _RUN_CHARACTERS)

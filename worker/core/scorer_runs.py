@@ -1,46 +1,47 @@
 """Consecutive runs of a batch, done on this thread and others."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Final
 
-_HELPERS: Final = ThreadPoolExecutor(thread_name_prefix="runs")  # they stay: to start one takes as long as a short run
+_HELPERS: Final = ThreadPoolExecutor(256, thread_name_prefix="runs")
+"""Threads begin when they are first needed, and stay: to start one takes as long as a short run."""
 
 
-def in_runs(work: Callable[[int, int], None], count: int, *, threads: int, most: int) -> None:
-    """Do the work for 0 to count in consecutive runs, at most `most` of them. Raises what the work raises.
+def in_runs(work: Callable[[int, int], None], bounds: Sequence[int], *, threads: int) -> None:
+    """Do the work from each of the bounds to the next one. Raises what the work raises, and begins no run after that.
 
-    The order in which runs begin is theirs, the order in which they end is not.
+    Runs begin in their order, and end in any.
     """
-    threads = min(threads, most)
-    if threads <= 1:
-        work(0, count)
-        return
-    waiting = iter(guided(count, threads, least=-(-count // most)))  # shared: each run goes to whoever asks next
+    waiting = iter(list(pairwise(bounds)))  # shared: each run goes to whoever asks next
 
     def do_runs() -> None:
-        for first, last in waiting:
-            work(first, last)
+        try:
+            for first, last in waiting:
+                work(first, last)
+        finally:
+            list(waiting)  # after an error nobody does the rest
 
-    others = [_HELPERS.submit(do_runs) for _ in range(threads - 1)]
+    others: list[Future[None]] = []
     try:
+        others.extend(_HELPERS.submit(do_runs) for _ in range(min(threads, len(bounds) - 1) - 1))
         do_runs()
     finally:
-        begun = [other for other in others if not other.cancel()]  # nothing is left for those that no thread took up
+        begun = [other for other in others if not other.cancel()]  # nothing is left for one that no thread took up
         wait(begun)
     for other in begun:
         other.result()
 
 
-def guided(count: int, threads: int, *, least: int) -> list[tuple[int, int]]:
-    """Cut 0 to count into runs that get shorter, down to `least`, so that the threads end together.
+def guided(size: int, threads: int, *, most: int) -> list[int]:
+    """Return the bounds of at most about `most` runs from 0 to `size`: they get shorter, so that threads end together.
 
     Each run is a share of what is left, as in OpenMP's guided schedule: there are few of them, and a thread whose core
-    another program slows down is waited for no longer than a last, short run takes.
+    another program slows down is waited for no longer than a last, short run takes. One thread has one run.
     """
-    runs, first = [], 0
-    while first < count:
-        last = min(first + max(least, (count - first) // (2 * threads)), count)
-        runs.append((first, last))
-        first = last
-    return runs
+    least = size if threads <= 1 or most <= 1 else -(-size // most)
+    bounds = [0]
+    while bounds[-1] < size:
+        bounds.append(min(bounds[-1] + max(least, (size - bounds[-1]) // (2 * threads)), size))
+    return bounds

@@ -5,16 +5,21 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 
 from training.compile import compile_pipeline
+from worker.core import compiled, kernel_texts, scorer_runs
 from worker.core.compiled import CompiledModel, pack, unpack
-from worker.core.kernel_texts import ArrowStrings
+from worker.core.kernel_texts import ArrowStrings, Block
 from worker.core.scorer import Scores
 from worker.kernel_cache import KernelCache
 
@@ -39,8 +44,52 @@ def test_arrays_and_their_slices(model: CompiledModel, corpus: tuple[str, ...], 
     texts = list(corpus) * 700
     array = pa.array(texts, kind)
     assert decisions(model.score_arrow(array, threads=threads)) == decisions(model.score(texts))
-    part = array.slice(5, 3000)
-    assert decisions(model.score_arrow(part)) == decisions(model.score(texts[5:3005]))
+    part = array.slice(5, 6000)
+    assert decisions(model.score_arrow(part, threads=threads)) == decisions(model.score(texts[5:6005]))
+
+
+def test_two_threads_share_texts_by_their_bytes(model: CompiledModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["a film"] * 20_000 + ["a film of twenty bytes" * 3000] * 100
+    array, expected = pa.array(texts), decisions(model.score(texts))
+    run_bytes: list[int] = []
+
+    def in_runs(work: Callable[[int, int], None], bounds: Sequence[int], *, threads: int) -> None:
+        run_bytes.extend(sum(map(len, texts[first:last])) for first, last in pairwise(bounds))
+        scorer_runs.in_runs(work, bounds, threads=threads)
+
+    monkeypatch.setattr(compiled, "in_runs", in_runs)
+    offsets, data = np.frombuffer(array.buffers()[1], np.int32).astype(np.int64), array.buffers()[2]
+    located = Block.of(offsets[:-1] + data.address, offsets[1:] + data.address, [array])
+    for score in (partial(model.score_arrow, array), partial(model.score_located, located)):
+        scores = score(threads=2)
+        assert decisions(scores) == expected
+        assert sum(run_bytes) == len(data)
+        assert max(run_bytes) < len(data) / 3
+        assert max(run_bytes[-4:]) < len(data) / 20
+        run_bytes.clear()
+
+
+@given(st.lists(st.integers(0, 90), max_size=60), st.data())
+def test_blocks_are_cut_by_bytes_and_by_texts(lengths: list[int], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(lengths)))
+    last = data.draw(st.integers(first, len(lengths)))
+    offsets = np.cumsum([7, *lengths])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel_texts, "BLOCK_SIZE", 100)
+        patch.setattr(kernel_texts, "CHUNK_TEXTS", 8)
+        blocks = list(kernel_texts.cut(offsets, first, last))
+    assert [at for block in blocks for at in range(*block)] == list(range(first, last))
+    for begin, end in blocks:
+        assert 0 < end - begin <= 8
+        assert sum(lengths[begin:end]) <= 100
+        full = end == last or end - begin == 8 or sum(lengths[begin : end + 1]) > 100
+        assert full, "a block ends where the next text has no room"
+
+
+def test_a_text_longer_than_a_block_is_one() -> None:
+    size = kernel_texts.BLOCK_SIZE
+    offsets = np.cumsum([0, 10, 3 * size, 10, 10])
+    assert list(kernel_texts.cut(offsets, 0, 4)) == [(0, 1), (1, 2), (2, 4)]
 
 
 def test_arrays_of_nothing(model: CompiledModel) -> None:

@@ -19,6 +19,7 @@ from schemas.errors import InvalidInput
 from schemas.jobs import JobSpec, ModelShare, PinnedModel
 from schemas.names import MODEL_NAMES, canonical_model
 from tests.unit.csv_job.conftest import World, predictions, rejections
+from worker import csv_job
 from worker.core.scorer import Scores
 from worker.csv_job import JobPlaces, JobRules, run_job
 from worker.csv_parts import JobStore
@@ -104,6 +105,18 @@ def test_each_row_is_scored_by_the_model_that_it_names() -> None:
         ModelShare("logistic_regression", "v1", 2),
     ]  # fmt: skip
     assert (manifest.counts.rows, manifest.counts.predictions, manifest.counts.rejections) == (10, 6, 4)
+
+
+def test_parts_end_where_the_spec_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = mixed_world()
+    upload, again = (world.upload(ROWS, f"in/{name}.csv", **SAID) for name in ("a", "b"))
+    world.run(upload, chunk_rows=100)
+    monkeypatch.setattr(csv_job, "PART_BYTES", 300)
+    world.run(again, chunk_rows=100)
+    whole, cut = world.stored(upload), world.stored(again)
+    assert cut["predictions.csv"] == whole["predictions.csv"]
+    assert "parts/000001.json" not in whole
+    assert "parts/000002.json" in cut
 
 
 def test_an_unknown_model_rejects_its_row_alone() -> None:
