@@ -46,8 +46,8 @@ from worker.kernel_cache import KernelCache, warm
 from worker.kernel_folder import default_folder
 
 SKLEARN_SHARE = 8
-QUICK_TIMES = 6  # a round, the same on each of two cores
-WIDE = {"two threads", "two processes", "arrow, two threads"}
+QUICK_TIMES = 3
+PARALLEL = {"two threads", "two processes", "arrow, two threads"}
 SPEED_COLUMNS = [
     *["model", "texts", "scikit-learn", "pandas + it", "wc -w", "list", "2 threads", "Arrow"],
     *["list / scikit-learn", "list / wc", "2 threads / 1", "Arrow: 2 / 1", "2 processes / 1"],
@@ -82,7 +82,7 @@ def compare(model: CompiledModel, pipeline: Pipeline, corpus: Corpus, kernels: P
             "transform": lambda: model.transform(texts),
         }
         quick = {name for name in contenders if name not in {"sklearn", "pandas", "wc"}}
-        seconds = in_turns(contenders, rounds, wide=WIDE, quick=quick, times=QUICK_TIMES)
+        seconds = in_turns(contenders, rounds, parallel=PARALLEL, quick=quick, times=QUICK_TIMES)
     some = {"sklearn", "pandas"}
     return {name: (part if name in some else corpus).size_bytes / value / 1e6 for name, value in seconds.items()}
 

@@ -14,31 +14,33 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+CORES = 2  # as many as the threads that are compared with one
 
 
 def in_turns(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int,
     *,
-    wide: Collection[str] = (),
+    parallel: Collection[str] = (),
     quick: Collection[str] = (),
     times: int = 1,
 ) -> dict[str, float]:
     """Return each contender's median of a round's mean of seconds; all run in every round.
 
-    Those that are `quick` run `times` times a round, in turns, as a shared machine changes its speed within a second.
-    It also slows one core and not another: those that are not `wide`, with one thread, take a core after the other.
+    In a round each runs once for each of two cores, in turns, and those that are `quick` do so `times` times: a shared
+    machine changes its speed within a second. It also slows one core down and not another, so those that are not
+    `parallel` are held to one core after another.
     """
     for run in contenders.values():
         run()  # caches, lazily built tables, threads
     means: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds):
+    for _ in range(rounds):
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for turn in range(times):
+        for turn in range(CORES * times):
             for name, run in contenders.items():
-                if turn and name not in quick:
+                if turn >= CORES and name not in quick:
                     continue
-                with contextlib.nullcontext() if name in wide else one_core(number + turn):
+                with contextlib.nullcontext() if name in parallel else one_core(turn):
                     start = time.perf_counter()
                     run()
                     seconds[name].append(time.perf_counter() - start)
@@ -49,12 +51,12 @@ def in_turns(
 
 @contextlib.contextmanager
 def one_core(number: int) -> Iterator[None]:
-    """Hold this thread, and the processes it starts, to one of the cores it may use; no hold where there is none."""
+    """Hold this thread, and the processes it starts, to one of two cores; does nothing where the system cannot."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+    os.sched_setaffinity(0, {sorted(cores)[number % min(CORES, len(cores))]})
     try:
         yield
     finally:

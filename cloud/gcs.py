@@ -33,14 +33,15 @@ T = TypeVar("T")
 
 _PAGE = 1000
 _FIELDS = "items(name,generation,size,crc32c,contentType,contentEncoding,metadata,updated),nextPageToken"
-# What is asked for at once of a stream, and waits in memory until it is read: enough that the requests cost little.
+# What is asked for at once of a stream, and waits in memory until it is read: smaller requests cost time, larger ones
+# memory.
 _STREAM_BYTES = 3 * 1024 * 1024
 # How often `get` begins again because the object was replaced between its two requests.
 _GET_TRIES = 5
 
 
 class GcsObjects:
-    """One bucket. Every call ends within about `timeout_s` seconds (a stream: each 4 MiB, a file: each 8 MiB).
+    """One bucket. Every call ends within about `timeout_s` seconds (a stream: each 3 MiB, a file: each 8 MiB).
 
     Building it reads credentials and connects to nothing else. Raises CloudSetupError without credentials.
     """

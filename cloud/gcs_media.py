@@ -23,7 +23,8 @@ from cloud.crc import crc32c
 from cloud.gcs_http import Http
 from cloud.objects import ObjectInfo
 
-PIECE_BYTES = 1 << 17
+PIECE_BYTES = 128 * 1024
+"""Below 256 KiB, from where on the worker's allocator takes fresh memory for every piece."""
 
 
 class Media:

@@ -88,7 +88,7 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: Header
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
     part_bytes: Annotated[int, msgspec.Meta(ge=1, le=8 * 1024 * 1024)]
-    """A part ends before it adds more bytes than this to predictions.csv, except for a single row that is larger."""
+    """A part ends before its predictions and rejections could take more bytes; a row that takes more is one alone."""
     max_rejections: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """A share below 1, or a count from 1 on; 0 where no row may be rejected, null for no limit."""
     output: Output = Output()

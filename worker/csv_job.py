@@ -37,9 +37,9 @@ from worker.csv_share import share_ranges
 from worker.csv_source import UploadedFile
 from worker.parquet.writing import require_pyarrow
 
-PART_BYTES = 3_584 * 1024
+PART_BYTES = 7 * 512 * 1024
 """What jobs that begin here have as `JobSpec.part_bytes`. Small, so that the parts that are in memory at a time weigh
-little, and a file of a few megabytes already keeps every stage busy."""
+little (docs/benchmarks.md), and a file of a few megabytes already keeps every stage busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from worker.core.bisect_rows import Failure, Scored, score_each
 from worker.core.csv_cells import cells_bytes, csv_line
 from worker.core.csv_output import PartBuilder
 from worker.core.output_lines import result_columns
+from worker.core.pack import MAX_OBJECT_BYTES
 from worker.core.row_batch import batch_of
 from worker.core.rows import BadRow, Row, open_rows
 from worker.core.scorer import Scores
@@ -54,7 +55,8 @@ def add(builder: PartBuilder, one: Row) -> bool:
     return builder.add_batch(batch_of([one])) == 1
 
 
-def test_no_part_is_larger_than_one_put_takes() -> None:
+def test_no_object_is_larger_than_one_put() -> None:
+    assert MAX_OBJECT_BYTES == MAX_PUT_BYTES
     largest = spec(["text"], part_bytes=MAX_PUT_BYTES)
     assert msgspec.convert(msgspec.to_builtins(largest), JobSpec) == largest
     with pytest.raises(msgspec.ValidationError, match="part_bytes"):

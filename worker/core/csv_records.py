@@ -60,7 +60,7 @@ class RecordReader:
 
     `byte` and `line` say where the next record may start; after the last one, where the file ends. Empty lines are
     no records. Line ends are CRLF, LF and CR in any mixture. A UTF-8 byte order mark at byte 0 is skipped. Iterate
-    once. Holds at most three times `limit` plus one chunk, beside what it gave and somebody still holds.
+    once. Holds at most five times `limit` plus one chunk, beside what it gave and somebody still holds.
     """
 
     def __init__(
@@ -155,6 +155,7 @@ class RecordReader:
                     break
                 parts.append(chunk)
                 size += len(chunk)
+            self._data, self._near, self._far = b"", Finder(), Finder()  # the memory may serve for what comes now
             self._data, self._pos = self._blocks.join(parts), 0
             self._near, self._far = Finder(self._data), Finder(self._data)
         return self._pos < len(self._data)

@@ -17,11 +17,11 @@ from worker.core.kernel import Kernel
 from worker.core.kernel_index import address_of
 
 BLOCK_SIZE: Final = 512 * 1024
-"""A block ends before it holds more bytes than this: some hundred long reviews. Smaller ones ask for the interpreter
+"""A block of bytes ends before it holds more than this: some hundred long reviews. Smaller ones ask for the interpreter
 lock more often."""
 
 CHUNK_TEXTS: Final = 8192
-"""A block ends at this many texts, however short: the kernel still finds in a cache what locating them has read."""
+"""Any block ends at this many texts: of short ones, the kernel still finds in a cache what locating them has read."""
 
 Positions = NDArray[np.int64]
 

@@ -79,6 +79,7 @@ class RecordLines:
 def _numbers(probabilities: NDArray[np.float64]) -> bytes:
     """Return the texts of `csv_cells.number_cells`, a byte before the first one and a comma behind each.
 
-    So many bytes follow the last one that as many as the kernel looks at can be read from the start of any.
+    The array must be contiguous. So many bytes follow the last text that as many as the kernel looks at can be read
+    from the start of any.
     """
     return orjson.dumps(probabilities, option=orjson.OPT_SERIALIZE_NUMPY)[:-1] + b"," * at.LANES

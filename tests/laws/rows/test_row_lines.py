@@ -61,10 +61,7 @@ def file_of(rows: Sequence[Sequence[str]], dialect: Dialect, *, quote_all: bool)
     return text.getvalue().encode()
 
 
-PART_BYTES = 1_000_000
-
-
-def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int, part_bytes: int) -> JobSpec:
+def spec_of(dialect: Dialect, header: Header, output: Output, chunk_rows: int, part_bytes: int = 1_000_000) -> JobSpec:
     return JobSpec(
         job="job-0",
         source=Source(bucket="b", object="o", generation=1, size=1, crc32c=""),
@@ -172,7 +169,7 @@ def test_a_row_that_cannot_be_scored_is_found_in_records_too(kernel: Kernel, poi
 def test_scores_of_other_rows_are_refused(kernel: Kernel) -> None:
     data = b"text\none\ntwo\n"
     header = open_rows([data], Dialect()).header
-    spec = spec_of(Dialect(), header, Output(), 10, PART_BYTES)
+    spec = spec_of(Dialect(), header, Output(), 10)
     (batch,) = resume_rows([data[5:]], Dialect(), header, first_place(header), kernel=kernel).batches()
     assert isinstance(batch, RowBatch)
     builder = PartBuilder(spec, LABELS, with_header=False)
@@ -188,7 +185,7 @@ def test_scores_of_other_rows_are_refused(kernel: Kernel) -> None:
 def test_row_numbers_of_every_length(kernel: Kernel, first_row: int) -> None:
     data, dialect = b"".join([b"text\n", *(b"%d\n" % number for number in range(30))]), Dialect()
     header = open_rows([data], dialect).header
-    spec = spec_of(dialect, header, Output(columns=[]), 100, PART_BYTES)
+    spec = spec_of(dialect, header, Output(columns=[]), 100)
     parts = []
     for one in (kernel, None):
         rows = resume_rows([data[5:]], dialect, header, first_place(header), kernel=one)
