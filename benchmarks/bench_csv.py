@@ -240,12 +240,10 @@ def report(figures: dict[str, list[Run]]) -> None:
                 print(f"{kind}: {side} not measured: name a Python with apache-beam by --beam-python (bar: {bar:g})")
         ratio = speeds[f"ours, {kind}"] / speeds[f"{UNSCORED}, {kind}"]
         print(f"{kind}: {ratio:.1f} times the rows a second of the plain script when it only reads and writes")
-        cpu_share, wall_share = (
-            shares[name][_PHASES.index("score_s")] for name in (f"ours, {kind}{_CPU}", f"ours, {kind}")
-        )
+        cpu, wall = (shares[name][_PHASES.index("score_s")] for name in (f"ours, {kind}{_CPU}", f"ours, {kind}"))
         print(
-            f"{kind}: scoring is {100 * cpu_share:.0f} % of the processor's time (bar: {100 * SCORING_SHARE:.0f} %), and "
-            f"{100 * wall_share:.0f} % of the phases' seconds, which overlap and wait for the server on the same cores"
+            f"{kind}: scoring is {100 * cpu:.0f} % of the processor's time (bar: {100 * SCORING_SHARE:.0f} %), and "
+            f"{100 * wall:.0f} % of the phases' seconds, which overlap and wait for the server on the same cores"
         )
     small, large = [runs[0].peak_mb for name, runs in figures.items() if name.endswith(" MB")]
     print(
