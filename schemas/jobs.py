@@ -87,10 +87,11 @@ class JobSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dialect: Dialect
     header: Header
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)]
-    part_bytes: Annotated[int, msgspec.Meta(ge=1, le=8 * 1024 * 1024)]
-    """A part ends before its predictions and rejections could take more bytes; a row that takes more is one alone."""
     max_rejections: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """A share below 1, or a count from 1 on; 0 where no row may be rejected, null for no limit."""
+    part_bytes: Annotated[int, msgspec.Meta(ge=1, le=8 * 1024 * 1024)] = 3 * 1024 * 1024
+    """A part ends before its predictions and rejections could take more bytes; a row that takes more is one alone.
+    Jobs from before this was kept have the default."""
     output: Output = Output()
     profile: Profile | None = None
     """What held-out rows looked like under the model, for the report; null where it is not known."""

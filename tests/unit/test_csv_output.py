@@ -59,6 +59,8 @@ def test_no_object_is_larger_than_one_put() -> None:
     assert MAX_OBJECT_BYTES == MAX_PUT_BYTES
     largest = spec(["text"], part_bytes=MAX_PUT_BYTES)
     assert msgspec.convert(msgspec.to_builtins(largest), JobSpec) == largest
+    before = {name: value for name, value in msgspec.to_builtins(largest).items() if name != "part_bytes"}
+    assert msgspec.convert(before, JobSpec).part_bytes == 3 * 1024 * 1024  # as all jobs had when it was not kept
     with pytest.raises(msgspec.ValidationError, match="part_bytes"):
         msgspec.convert({**msgspec.to_builtins(largest), "part_bytes": MAX_PUT_BYTES + 1}, JobSpec)
 

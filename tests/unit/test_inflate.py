@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import tracemalloc
 import zlib
 
@@ -28,6 +29,17 @@ def test_what_was_compressed_comes_back_however_it_is_cut(members: list[bytes], 
     data = b"".join(gzip.compress(member, mtime=0) for member in members)
     chunks = [data[at : at + size] for at in range(0, len(data), size)]
     assert b"".join(inflate(chunks)) == b"".join(members)
+
+
+@pytest.mark.parametrize("size", [1000, 128 * 1024, MIB, 10 * MIB])
+def test_how_a_file_arrives_makes_it_no_bomb(size: int) -> None:
+    rows = random.Random(5).randbytes(2 * MIB)
+    data = gzip.compress(b"a" * 9 * MIB + rows, mtime=0)
+    assert (
+        sum(map(len, inflate([data[at : at + size] for at in range(0, len(data), size)], free_bytes=MIB))) == 11 * MIB
+    )
+    bomb = gzip.compress(b"a" * 9 * MIB, mtime=0)
+    assert code([bomb[at : at + size] for at in range(0, len(bomb), size)], free_bytes=MIB) == "too_large_inflated"
 
 
 @given(st.binary(max_size=60))

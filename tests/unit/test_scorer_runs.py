@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core import scorer_runs
 from worker.core.scorer_runs import guided, in_runs
 
 WAIT_S = 20
@@ -73,17 +71,3 @@ def test_an_error_ends_the_runs_and_is_raised_when_all_threads_are_done(*, fails
     with pytest.raises(LookupError):
         in_runs(work, range(100), threads=2)
     assert ended == [not fails_here]
-
-
-def test_runs_do_not_wait_for_threads_that_are_busy_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[int] = []
-    with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(scorer_runs, "_HELPERS", pool)
-        busy = threading.Event()
-        blocked = pool.submit(busy.wait, WAIT_S)
-        try:
-            in_runs(lambda first, _: done.append(first), range(4), threads=3)
-            assert not blocked.done()
-        finally:
-            busy.set()
-    assert done == [0, 1, 2]

@@ -60,7 +60,7 @@ class RecordReader:
 
     `byte` and `line` say where the next record may start; after the last one, where the file ends. Empty lines are
     no records. Line ends are CRLF, LF and CR in any mixture. A UTF-8 byte order mark at byte 0 is skipped. Iterate
-    once. Holds at most five times `limit` plus one chunk, beside what it gave and somebody still holds.
+    once. Holds at most six times `limit` plus one chunk, beside what it gave and somebody still holds.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class RecordReader:
                 raise self._damage
             parts = [self._data[self._pos :]]
             size = len(parts[0])
-            while size < 2 * self._limit:
+            while size < (3 if least is None else 2) * self._limit:
                 try:
                     chunk = next(self._chunks, None)
                 except InvalidInput as error:

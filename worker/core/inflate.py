@@ -11,7 +11,8 @@ MAX_INFLATED_BYTES = 16 << 30
 """The most that one upload may inflate to."""
 
 MAX_RATIO = 200
-"""The most that it may inflate by. Reviews shrink to a half or a fifth; gzip can do 1,032 times at most."""
+"""The most that it may inflate by, counted at each MiB of it. Reviews shrink to a half or a fifth; gzip can do 1,032
+times at most."""
 
 FREE_BYTES = 16 << 20
 """So much is inflated whatever the ratio: short files of one repeated line are no attack."""
@@ -30,9 +31,9 @@ def inflate(
     """
     received = produced = 0
     member = None
-    for chunk in chunks:
-        received += len(chunk)
-        rest = chunk
+    for block in _blocks(chunks):
+        received += len(block)
+        rest = block
         while rest:
             if member is None:
                 rest = rest.lstrip(b"\0") if produced else rest
@@ -52,6 +53,17 @@ def inflate(
             raise _broken("it ends too early")
         yield piece
         member = None if ended else member
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes in blocks of 1 MiB: by how much they inflate must not depend on how they arrive."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= _PIECE_BYTES:
+            yield bytes(held[:_PIECE_BYTES])
+            del held[:_PIECE_BYTES]
+    yield bytes(held)
 
 
 def _step(member: zlib._Decompress, data: bytes) -> tuple[bytes, bytes, bool]:

@@ -1,12 +1,8 @@
 """Consecutive runs of a batch, done on this thread and others."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Final
-
-_HELPERS: Final = ThreadPoolExecutor(256, thread_name_prefix="runs")
-"""Threads begin when they are first needed, and stay: to start one takes as long as a short run."""
 
 
 def in_runs(work: Callable[[int, int], None], bounds: Sequence[int], *, threads: int) -> None:
@@ -23,15 +19,15 @@ def in_runs(work: Callable[[int, int], None], bounds: Sequence[int], *, threads:
         finally:
             list(waiting)  # after an error nobody does the rest
 
-    others: list[Future[None]] = []
-    try:
-        others.extend(_HELPERS.submit(do_runs) for _ in range(min(threads, len(bounds) - 1) - 1))
+    helpers = min(threads, len(bounds) - 1) - 1
+    if helpers < 1:
         do_runs()
-    finally:
-        begun = [other for other in others if not other.cancel()]  # nothing is left for one that no thread took up
-        wait(begun)
-    for other in begun:
-        other.result()
+        return
+    with ThreadPoolExecutor(helpers) as pool:  # of its own: threads that stay are gone after a fork, and not known so
+        others = [pool.submit(do_runs) for _ in range(helpers)]
+        do_runs()
+        for other in others:
+            other.result()
 
 
 def guided(size: int, threads: int, *, most: int) -> list[int]:
