@@ -25,10 +25,10 @@ def test_guided_runs_get_shorter(size: int, threads: int, most: int) -> None:
     assert sizes[0] <= max(least, size // (2 * threads))
 
 
-@pytest.mark.parametrize(("threads", "most"), [(1, 100), (2, 1), (2, 0)])
+@pytest.mark.parametrize(("threads", "most"), [(0, 100), (1, 100), (2, 1), (2, 0)])
 def test_where_threads_do_not_pay_there_is_one_run(threads: int, most: int) -> None:
     assert guided(10, threads, most=most) == [0, 10]
-    assert guided(0, threads, most=most) == [0]
+    assert guided(0, threads, most=most) == [0, 0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

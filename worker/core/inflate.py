@@ -18,6 +18,8 @@ FREE_BYTES = 16 << 20
 """So much is inflated whatever the ratio: short files of one repeated line are no attack."""
 
 _PIECE_BYTES = 1 << 20
+_FED_BYTES = 1 << 16
+"""So much is given to zlib at once: it copies what is left each time that a member ends."""
 _WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
 
 
@@ -33,20 +35,21 @@ def inflate(
     member = None
     for block in _blocks(chunks):
         received += len(block)
-        rest = block
-        while rest:
-            if member is None:
-                rest = rest.lstrip(b"\0") if produced else rest
-                if not rest:
-                    break
-                member = zlib.decompressobj(_WITH_GZIP_HEADER)
-            piece, rest, ended = _step(member, rest)
-            produced += len(piece)
-            if produced > max_bytes or (produced > free_bytes and produced > MAX_RATIO * received):
-                raise _too_large(produced > max_bytes, max_bytes)
-            if piece:
-                yield piece
-            member = None if ended else member
+        for start in range(0, len(block), _FED_BYTES):
+            rest = block[start : start + _FED_BYTES]
+            while rest:
+                if member is None:
+                    rest = rest.lstrip(b"\0") if produced else rest
+                    if not rest:
+                        break
+                    member = zlib.decompressobj(_WITH_GZIP_HEADER)
+                piece, rest, ended = _step(member, rest)
+                produced += len(piece)
+                if produced > max_bytes or (produced > free_bytes and produced > MAX_RATIO * received):
+                    raise _too_large(produced > max_bytes, max_bytes)
+                if piece:
+                    yield piece
+                member = None if ended else member
     while member is not None:
         piece, _, ended = _step(member, b"")
         if not piece and not ended:

@@ -120,8 +120,8 @@ def _refuse_meaningless(metadata: Mapping[str, str], file_format: Format) -> Non
     if said := sorted(without & metadata.keys()):
         raise InvalidInput(
             "invalid_metadata",
-            f"'{said[0]}' means nothing for {_SHOWN[file_format]}, and the file is read as such by its format, name or "
-            "first bytes. Upload the file again without it, or with 'format' csv.",
+            f"{'--no-header' if said[0] == 'header' else f'--{said[0]}'} (metadata key {said[0]}) means nothing for "
+            f"{_SHOWN[file_format]}, and the file is read as such by its format, name or first bytes. Leave it out.",
         )
 
 

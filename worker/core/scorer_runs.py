@@ -36,8 +36,9 @@ def guided(size: int, threads: int, *, most: int) -> list[int]:
     Each run is a share of what is left, as in OpenMP's guided schedule: there are few of them, and a thread whose core
     another program slows down is waited for no longer than a last, short run takes. One thread has one run.
     """
-    least = size if threads <= 1 or most <= 1 else -(-size // most)
-    bounds = [0]
+    if threads <= 1 or most <= 1:
+        return [0, size]
+    least, bounds = -(-size // most), [0]
     while bounds[-1] < size:
         bounds.append(min(bounds[-1] + max(least, (size - bounds[-1]) // (2 * threads)), size))
     return bounds
