@@ -12,9 +12,9 @@ from pathlib import Path
 
 from emulator.demo_data import EMPTY_ROWS, MESSAGES, write_files
 from emulator.demo_objects import print_objects
-from emulator.demo_steps import StepFailed, Steps, say, show_command, shown
+from emulator.demo_steps import StepFailed, Steps, show_command, shown
 from emulator.local import LOCK, SAMPLE, only_one
-from emulator.processes import Child, ChildFailed, reviewmill
+from emulator.processes import Child, ChildFailed, reviewmill, say
 from emulator.signals import interruptible, killing_on_signal
 
 _MARK = ".made-by-reviewmill-demo"

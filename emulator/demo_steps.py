@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,11 +72,6 @@ def shown(argument: str) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return os.path.relpath(path)
     return argument
-
-
-def say(line: str) -> None:
-    """Print a line for people, at once."""
-    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

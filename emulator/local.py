@@ -6,7 +6,6 @@ import argparse
 import fcntl
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cloud.objects import CloudSetupError
-from emulator.processes import ChildFailed
+from emulator.processes import ChildFailed, say
 from emulator.signals import interruptible, killing_on_signal
 from emulator.stack import PROJECT, LocalCloud, NotInstalled
 from emulator.topology import NotProvisioned
@@ -48,14 +47,14 @@ def main(argv: list[str]) -> int:
         with only_one(options.folder), interruptible():
             return _run(options, settings)
     except (ValueError, NotInstalled, OSError) as error:  # InvalidSettings is a ValueError
-        _say(f"reviewmill local: {error}")
+        say(f"reviewmill local: {error}")
         return 2
     except KeyboardInterrupt:
         return 0
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    cloud = LocalCloud(options.folder, os.environ, _say)
+    cloud = LocalCloud(options.folder, os.environ, say)
     env_file: Path = options.env_file or options.folder / "env.sh"
     try:
         cloud.start(
@@ -66,26 +65,26 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         )
         _announce(cloud, env_file)
         if options.train:
-            _say("training the classifiers on the sample")
+            say("training the classifiers on the sample")
             cloud.run("train", "train", str(SAMPLE), timeout_s=_TRAIN_S)
         _serve(cloud, settings, 0 if options.no_worker else options.workers)
     except (ChildFailed, NotProvisioned, CloudSetupError) as error:
-        _say(f"reviewmill local: {error}")
+        say(f"reviewmill local: {error}")
         return 1
     finally:
-        _say("ending")
+        say("ending")
         with killing_on_signal(cloud.kill_from_handler):
             cloud.stop()
         env_file.unlink(missing_ok=True)
-        _say("ended")
+        say("ended")
 
 
 def _serve(cloud: LocalCloud, settings: Settings, workers: int) -> NoReturn:
     """Look after everything for ever; the workers start when the default classifier is there."""
     if workers and not cloud.has_models(settings):
-        _say("no classifiers yet: a worker starts when there are some. To train them, in another terminal, after the")
-        _say(f"line above: reviewmill train {SAMPLE}")
-    _say("ready; Ctrl-C ends it")
+        say("no classifiers yet: a worker starts when there are some. To train them, in another terminal, after the")
+        say(f"line above: reviewmill train {SAMPLE}")
+    say("ready; Ctrl-C ends it")
     waiting = workers
     while True:
         if waiting and cloud.has_models(settings):
@@ -102,7 +101,7 @@ def _announce(cloud: LocalCloud, env_file: Path) -> None:
     partial.write_text(text, encoding="utf-8")
     partial.replace(env_file)
     print(text, end="", flush=True)
-    _say(f"in other terminals: source {shlex.quote(str(env_file))}")
+    say(f"in other terminals: source {shlex.quote(str(env_file))}")
 
 
 @contextmanager
@@ -116,10 +115,6 @@ def only_one(folder: Path) -> Iterator[None]:
                 f"another local cloud runs in {folder}. End it (Ctrl-C in its terminal), or choose --folder."
             ) from None
         yield
-
-
-def _say(line: str) -> None:
-    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

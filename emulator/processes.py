@@ -141,3 +141,8 @@ def _with_our_modules(environment: Mapping[str, str]) -> dict[str, str]:
     """Add where our modules are, so that a checkout that was never installed works too."""
     paths = [str(_ROOT), environment.get("PYTHONPATH", "")]
     return {**environment, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "PYTHONUNBUFFERED": "1"}
+
+
+def say(line: str) -> None:
+    """Print a line for people on stderr, in one write: other processes print on the same terminal."""
+    print(f"{line}\n", end="", file=sys.stderr, flush=True)

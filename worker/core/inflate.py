@@ -31,31 +31,38 @@ def inflate(
     Raises InvalidInput: `too_large_inflated`, `broken_gzip`. A fault near the end is found there, after most was
     yielded. Zeros after the last member are passed over, as gzip does.
     """
-    received = produced = 0
+    produced = 0
     member = None
-    for block in _blocks(chunks):
-        received += len(block)
-        for start in range(0, len(block), _FED_BYTES):
-            rest = block[start : start + _FED_BYTES]
-            while rest:
-                if member is None:
-                    rest = rest.lstrip(b"\0") if produced else rest
-                    if not rest:
-                        break
-                    member = zlib.decompressobj(_WITH_GZIP_HEADER)
-                piece, rest, ended = _step(member, rest)
-                produced += len(piece)
-                if produced > max_bytes or (produced > free_bytes and produced > MAX_RATIO * received):
-                    raise _too_large(produced > max_bytes, max_bytes)
-                if piece:
-                    yield piece
-                member = None if ended else member
+    for fed, received in _counted(chunks):
+        rest = fed
+        while rest:
+            if member is None:
+                rest = rest.lstrip(b"\0") if produced else rest
+                if not rest:
+                    break
+                member = zlib.decompressobj(_WITH_GZIP_HEADER)
+            piece, rest, ended = _step(member, rest)
+            produced += len(piece)
+            if produced > max_bytes or (produced > free_bytes and produced > MAX_RATIO * received):
+                raise _too_large(produced > max_bytes, max_bytes)
+            if piece:
+                yield piece
+            member = None if ended else member
     while member is not None:
         piece, _, ended = _step(member, b"")
         if not piece and not ended:
             raise _broken("it ends too early")
         yield piece
         member = None if ended else member
+
+
+def _counted(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield the bytes in pieces for zlib, each with how many there are up to the end of its MiB of the file."""
+    received = 0
+    for block in _blocks(chunks):
+        received += len(block)
+        for start in range(0, len(block), _FED_BYTES):
+            yield block[start : start + _FED_BYTES], received
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
