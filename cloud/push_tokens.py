@@ -6,14 +6,16 @@ endpoints that nothing stands before. https://cloud.google.com/pubsub/docs/authe
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from google.auth import exceptions, jwt
 from google.auth.transport.requests import Request
 
 from cloud.objects import TransientError
+from schemas.nesting import nests_too_deep
 
 ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
 """Both forms are in use (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token)."""
@@ -62,13 +64,15 @@ class PushVerifier:
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
             raise _Refused("The request has no bearer token. Let the subscription push with one.")
         try:
+            if any(map(nests_too_deep, _segments(token.encode()))):
+                raise _Refused("The token is nested too deeply.")
             key_id = jwt.decode_header(token).get("kid")
             if not isinstance(key_id, str):
                 raise _Refused("The token names no key.")
             claims = jwt.decode(
                 token, self._keys_with(key_id), audience=self._audience, clock_skew_in_seconds=CLOCK_SKEW_S
             )
-        except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, RecursionError):
+        except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError):
             raise _Refused("The token is not signed by Google for this audience, or has expired.") from None
         issuer = claims.get("iss")
         if not isinstance(issuer, str) or issuer not in ISSUERS:
@@ -88,6 +92,12 @@ class PushVerifier:
                     if not self._keys:
                         raise
             return self._keys
+
+
+def _segments(token: bytes) -> Iterator[bytes]:
+    """Yield the JSON of a token's header and claims, as the verifier decodes it; ValueError for no base64."""
+    for segment in token.split(b".")[:2]:
+        yield base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
 
 
 def fetch_keys_from(url: str) -> Callable[[], Keys]:

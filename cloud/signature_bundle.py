@@ -12,6 +12,8 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
+from schemas.nesting import nests_too_deep
+
 SIGNATURE: Final = "model.sig"
 """The name of the signature among the files that it covers; it cannot cover itself."""
 
@@ -106,9 +108,11 @@ def decode_bundle(data: bytes) -> SignatureBundle:
 
 
 def _decode(data: bytes, kind: type[_T]) -> _T:
+    if nests_too_deep(data):
+        raise _unreadable("it is nested too deeply")
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # msgspec names fields and expectations, never content.
         raise _unreadable(str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__) from None
 

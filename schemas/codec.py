@@ -6,17 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
 from schemas.errors import InvalidInput
+from schemas.nesting import TOO_DEEP, nests_too_deep
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-MAX_DEPTH = 100
-"""How deep the values of an object of any fields may be nested, the object counted."""
 
 _FEW_FIELDS = 64
 """Of so many fields each name is looked for in the bytes; more would take time that grows with their square."""
@@ -35,7 +32,8 @@ def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
     """Return the JSON document `data` as a `kind`.
 
     Stricter than the standard library: rejects NaN and infinities, duplicate keys, unknown fields, lone
-    surrogates, invalid UTF-8, deep nesting, and numbers for strings. Raises InvalidInput and nothing else.
+    surrogates, invalid UTF-8, more levels than `nesting.MAX_DEPTH`, and numbers for strings. Raises InvalidInput and
+    nothing else.
     """
     decoder = _decoders.get(kind)
     if decoder is None:
@@ -48,11 +46,9 @@ def decode(data: bytes, kind: type[T], *, max_bytes: int) -> T:
 def decode_object(data: bytes, *, max_bytes: int) -> dict[str, Any]:
     """Return a JSON object with any fields, as strict as `decode`; of fields of its values the last of a name counts.
 
-    Values may be nested up to MAX_DEPTH, the same on every machine. Raises InvalidInput and nothing else.
+    Raises InvalidInput and nothing else.
     """
     value: dict[str, Any] = _decoded(data, _object_decoder, max_bytes)
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
-        raise _too_deep()
     if _may_repeat(data, value):
         fields = json.loads(data, object_pairs_hook=list, parse_int=str, parse_float=str)
         if len(fields) != len(value):
@@ -65,6 +61,8 @@ def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any], max_bytes: int) ->
         raise InvalidInput(
             "too_large", f"The document has {len(data):,} bytes; at most {max_bytes:,} are allowed. Send less at once."
         )
+    if nests_too_deep(data):
+        raise InvalidInput("nested_too_deep", TOO_DEEP)
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -73,21 +71,6 @@ def _decoded(data: bytes, decoder: msgspec.json.Decoder[Any], max_bytes: int) ->
         raise _from_syntax(data, str(error)) from None
     except UnicodeDecodeError:
         raise _not_utf8() from None
-    except RecursionError:
-        raise _too_deep() from None
-
-
-def _too_deep() -> InvalidInput:
-    return InvalidInput("nested_too_deep", "The JSON is nested too deeply. Send a flat object.")
-
-
-def _is_deep(value: object) -> bool:
-    """Say whether a value holds more than MAX_DEPTH lists and objects in one another."""
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
-        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
-        level = list(chain.from_iterable(inner))
-    return any(isinstance(one, dict | list) for one in level)
 
 
 def _may_repeat(data: bytes, fields: Mapping[str, object]) -> bool:
@@ -189,8 +172,6 @@ def _refuse_duplicate_keys(data: bytes, kind: type[msgspec.Struct]) -> None:
         raise _not_utf8() from None
     except ValueError:
         raise _from_syntax(data, "in a field that is not read") from None
-    except RecursionError:
-        raise _too_deep() from None
 
 
 @cache

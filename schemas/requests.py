@@ -84,9 +84,9 @@ def _about_review(error: InvalidInput, data: bytes) -> InvalidInput:
         if code == general and field in reason:
             code, reason = special
     key = None
-    if len(data) <= MAX_REQUEST_BYTES:
+    if error.code not in {"too_large", "nested_too_deep"}:
         try:
             key = msgspec.json.decode(data, type=_Identified).id
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             key = None
     return InvalidInput(code, reason, key=key if key and ID_PATTERN.fullmatch(key) else None)

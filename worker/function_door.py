@@ -21,6 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from cloud.objects import CloudSetupError, TransientError
 from schemas.errors import InvalidInput
+from schemas.nesting import TOO_DEEP, nests_too_deep
 from schemas.requests import MAX_REQUEST_BYTES
 from worker.log import configure_logging
 from worker.settings import InvalidSettings
@@ -58,7 +59,9 @@ def protect(app: flask.Flask, refusal: Callable[[flask.Request], str | None]) ->
     @app.before_request
     def _check() -> flask.Response | None:
         reason = refusal(flask.request)
-        return None if reason is None else _refusal(401, "unauthenticated", reason)
+        if reason is not None:
+            return _refusal(401, "unauthenticated", reason)
+        return _refusal(400, "nested_too_deep", TOO_DEEP) if nests_too_deep(flask.request.get_data()) else None
 
 
 def error_body(code: str, reason: str) -> bytes:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from schemas.nesting import nests_too_deep
 from worker.core.compiled_errors import InvalidModel
 
 MAX_MEMBERS: Final = 1_000
@@ -74,10 +75,12 @@ def read_schema(data: bytes) -> Any:  # noqa: ANN401 - any JSON value, checked b
         raise
     except _READ_FAULTS as error:
         raise InvalidModel(f"model.skops is damaged or not a zip archive ({type(error).__name__})") from None
+    if nests_too_deep(schema):
+        raise InvalidModel("model.skops holds a schema.json that is nested too deeply")
     try:
-        return json.loads(schema)
-    except (ValueError, RecursionError):
-        raise InvalidModel("model.skops holds a schema.json that is not JSON, or is nested too deeply") from None
+        return json.loads(schema.decode())
+    except ValueError:
+        raise InvalidModel("model.skops holds a schema.json that is not JSON") from None
 
 
 def _check_directory(archive: zipfile.ZipFile, packed_bytes: int) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from schemas.nesting import nests_too_deep
+
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
@@ -91,10 +93,12 @@ class AvroSchema:
 
 def parse_schema(text: str) -> AvroSchema:
     """Parse a schema's JSON text. Raises `AvroError` for anything else; the root must be a record, as in Pub/Sub."""
+    if nests_too_deep(text.encode()):
+        raise AvroError("the schema is nested too deeply")
     parser = _Parser()
     try:
         root = parser.parse(json.loads(text), namespace="")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AvroError("the schema is not JSON") from error
     if not isinstance(root, Named) or not isinstance(parser.definitions[root.name], Record):
         raise AvroError("the schema's root is not a record")

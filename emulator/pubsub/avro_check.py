@@ -19,6 +19,7 @@ from emulator.pubsub.avro import (
     Union,
     branch_name,
 )
+from schemas.nesting import MAX_DEPTH, nests_too_deep
 
 _LAST_BYTE = 0xFF
 _MAX_VARINT_BITS = 63
@@ -29,19 +30,21 @@ def check_json(schema: AvroSchema, data: bytes) -> None:
 
     As in Google's emulator, a record may hold further fields, and fields with defaults are required all the same.
     """
+    if nests_too_deep(data):
+        raise AvroError("the message is nested too deeply")
     try:
-        value = json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data.decode(), parse_constant=_refuse_constant)
         _JsonCheck(schema).check(schema.root, value)
-    except (ValueError, RecursionError) as error:
-        raise AvroError("not JSON, or nested too deep") from error
+    except ValueError as error:
+        raise AvroError("not JSON") from error
 
 
 def check_binary(schema: AvroSchema, data: bytes) -> None:
     """Raise `AvroError` unless `data` begins with a value of the schema in the binary encoding."""
     try:
         _BinaryCheck(schema, data).check(schema.root)
-    except (ValueError, RecursionError) as error:
-        raise AvroError("invalid UTF-8, or nested too deep") from error
+    except ValueError as error:
+        raise AvroError("invalid UTF-8") from error
 
 
 def _refuse_constant(name: str) -> None:
@@ -128,8 +131,15 @@ class _BinaryCheck:
         self._definitions = schema.definitions
         self._data = data
         self._position = 0
+        self._depth = 0
 
     def check(self, kind: AvroType) -> None:
+        self._depth += 1
+        _require(self._depth <= MAX_DEPTH, f"at most {MAX_DEPTH} values in one another")
+        self._check_kind(kind)
+        self._depth -= 1
+
+    def _check_kind(self, kind: AvroType) -> None:
         match kind:
             case Primitive(name):
                 self._skip_primitive(name)

@@ -13,6 +13,7 @@ import msgspec
 
 from emulator.storage.content import CHUNK_BYTES
 from emulator.storage.errors import StorageError, bad_request
+from schemas.nesting import nests_too_deep
 
 MAX_JSON_BYTES = 8 << 20
 MAX_HEADER_LINE_BYTES = 65_536
@@ -164,9 +165,11 @@ def json_object(data: bytes) -> dict[str, Any]:
     """Decode a JSON object; StorageError 400 for anything else."""
     if not data.strip():
         return {}
+    if nests_too_deep(data):
+        raise bad_request("Parse Error: the JSON is nested too deeply.", "parseError")
     try:
         decoded = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise bad_request(f"Parse Error: {error}", "parseError") from error
     if not isinstance(decoded, dict):
         raise bad_request("Parse Error: a JSON object is needed.", "parseError")

@@ -26,7 +26,10 @@ ALLOWED = {
     "training": {"schemas", "cloud", "worker.core", "worker.settings", "training"},
     "emulator.servers": {"emulator.servers"},
     "emulator": {"emulator", "emulator.servers", "schemas", "cloud", "worker.core", "worker.settings"},
+    "schemas.nesting": set(),
 }
+ANYONES = {"schemas.nesting"}
+"""Whoever decodes JSON of others asks this first, the servers and ports that know no document of ours, too."""
 IMPURE = {
     "google", "functions_framework", "cloudevents", "flask", "os", "time", "socket", "subprocess", "pathlib",
     "tempfile", "shutil", "logging", "random", "sklearn", "skops", "pandas", "pickle", "joblib", "urllib", "http",
@@ -40,6 +43,7 @@ def module(path: Path) -> str:
 
 
 SPECIAL = {
+    "schemas.nesting": "schemas.nesting",
     "worker.core": "worker.core",
     "worker.settings": "worker.settings",
     "worker.parquet": "worker.parquet",
@@ -57,7 +61,7 @@ def part(name: str) -> str:
 
 
 # All but the developer's command that writes the schemas into the checkout.
-PURE = [p for p in FILES if part(module(p)) in {"worker.core", "schemas"} and module(p) != "schemas.generate"]
+PURE = [p for p in FILES if part(module(p)) in {"worker.core", "schemas", *ANYONES} and module(p) != "schemas.generate"]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -74,7 +78,7 @@ def imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_imports_point_inward(path: Path) -> None:
     ours = {part(name) for name in imports(path) if name.partition(".")[0] in (*PACKAGES, "main", "reviewmill")}
-    assert ours <= ALLOWED[part(module(path))]
+    assert ours - ANYONES <= ALLOWED[part(module(path))]
 
 
 @pytest.mark.parametrize("path", PURE, ids=module)

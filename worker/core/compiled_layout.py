@@ -18,6 +18,7 @@ from typing import Any, Final, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.nesting import nests_too_deep
 from worker.core.compiled_errors import InvalidModel
 from worker.core.scorer import Kind
 from worker.core.text import Terms, decode_strings
@@ -120,9 +121,12 @@ def _read_settings(arrays: Arrays) -> dict[str, Any]:
     blob = arrays.get("settings")
     if blob is None or blob.ndim != 1 or blob.size > _MAX_SETTINGS_BYTES or blob.dtype != np.uint8:
         raise InvalidModel("the model has no settings")
+    data = blob.tobytes()
+    if nests_too_deep(data):
+        raise InvalidModel("the model's settings are nested too deeply")
     try:
-        settings = json.loads(blob.tobytes())
-    except (ValueError, RecursionError) as fault:
+        settings = json.loads(data.decode())
+    except ValueError as fault:
         raise InvalidModel("the model's settings are no JSON") from fault
     if not isinstance(settings, dict) or {k: type(v) for k, v in settings.items()} != _SETTINGS:
         raise InvalidModel("the model's settings have a missing, unknown or mistyped option")

@@ -53,7 +53,7 @@ HARMFUL = [
     (archive({**SOUND, **{f"{i}.npy": b"" for i in range(1, MAX_MEMBERS + 1)}}), "members"),
     (archive({"schema.json": b" " * 4_000_000}), "zip bomb"),
     (archive({"schema.json": b"{" * 10}), "not JSON"),
-    (archive({"schema.json": b"[" * 100_000}, method=zipfile.ZIP_STORED), "not JSON"),
+    (archive({"schema.json": b"[" * 100_000}, method=zipfile.ZIP_STORED), "nested too deeply"),
     (archive({"schema.json": b"\xff\xfe{"}), "not JSON"),
     (archive(SOUND, method=zipfile.ZIP_BZIP2), "neither stored nor deflated"),
     (archive({**SOUND, "1.npy": array([{}])}), "Python objects"),
