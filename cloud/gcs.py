@@ -14,7 +14,7 @@ from cloud.gcs_chunks import Chunks
 from cloud.gcs_client import POOL_CONNECTIONS, build_client
 from cloud.gcs_compose import compose_tree
 from cloud.gcs_http import Http
-from cloud.gcs_media import Media
+from cloud.gcs_media import OBJECT_FIELDS, Media
 from cloud.gcs_upload import ResumableUpload
 from cloud.objects import (
     MAX_PUT_BYTES,
@@ -32,7 +32,7 @@ from cloud.objects import (
 T = TypeVar("T")
 
 _PAGE = 1000
-_FIELDS = "items(name,generation,size,crc32c,contentType,contentEncoding,metadata,updated),nextPageToken"
+_FIELDS = f"items({OBJECT_FIELDS}),nextPageToken"
 # What is asked for at once of a stream, and waits in memory until it is read: smaller requests cost time, larger ones
 # memory.
 _STREAM_BYTES = 3 * 1024 * 1024

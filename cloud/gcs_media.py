@@ -27,6 +27,10 @@ PIECE_BYTES = 128 * 1024
 """Below 256 KiB, from where on the worker's allocator takes fresh memory for every piece."""
 
 
+OBJECT_FIELDS = "name,generation,size,crc32c,contentType,contentEncoding,metadata,updated"
+"""What of an object's resource is asked for: all that `object_info` reads."""
+
+
 class Media:
     """Uploads and downloads of one bucket. Raises the errors of `urllib3` and `google.api_core`; repeats nothing."""
 
@@ -60,7 +64,7 @@ class Media:
             "Content-Type": f"multipart/related; boundary={boundary}",
             "Content-Length": str(len(head) + len(data) + len(tail)),
         }
-        query = {"uploadType": "multipart", "ifGenerationMatch": str(if_generation)}
+        query = {"uploadType": "multipart", "ifGenerationMatch": str(if_generation), "fields": OBJECT_FIELDS}
         url = f"{self._uploads}?{urlencode(query)}"
         with self._http.request("POST", url, headers, body=(head, data, tail), timeout_s=timeout_s) as answer:
             if answer.status != HTTPStatus.OK:

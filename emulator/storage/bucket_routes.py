@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from emulator.storage.listing import decode_token, encode_token, page_size
-from emulator.storage.messages import Request, Response, json_response
+from emulator.storage.messages import Request, Response, json_response, partial_response
 from emulator.storage.preconditions import Preconditions
 from emulator.storage.routing import Route
 from emulator.storage.store import Store
@@ -50,7 +50,7 @@ class BucketRoutes:
 
     def insert(self, request: Request) -> Response:
         """Create a bucket."""
-        return json_response(self._store.create_bucket(request.json()).resource(request.base_url))
+        return partial_response(request, self._store.create_bucket(request.json()).resource(request.base_url))
 
     def list(self, request: Request) -> Response:
         """List buckets by prefix, in pages."""
@@ -66,12 +66,12 @@ class BucketRoutes:
         }
         if len(matching) > len(page):
             listing["nextPageToken"] = encode_token(page[-1].name)
-        return json_response(listing)
+        return partial_response(request, listing)
 
     def get(self, request: Request, bucket: str) -> Response:
         """Return a bucket's resource."""
         found = self._store.bucket(bucket, Preconditions.for_reading(request.query, request.headers))
-        return json_response(found.resource(request.base_url))
+        return partial_response(request, found.resource(request.base_url))
 
     def patch(self, request: Request, bucket: str) -> Response:
         """Change the fields that the body names."""
@@ -89,18 +89,18 @@ class BucketRoutes:
     def insert_notification(self, request: Request, bucket: str) -> Response:
         """Add a notification configuration."""
         config = self._store.add_notification(bucket, request.json())
-        return json_response(config.resource(bucket, request.base_url))
+        return partial_response(request, config.resource(bucket, request.base_url))
 
     def list_notifications(self, request: Request, bucket: str) -> Response:
         """List a bucket's notification configurations."""
         configs = tuple(self._store.bucket(bucket).notifications.values())
         items = [config.resource(bucket, request.base_url) for config in configs]
-        return json_response({"kind": "storage#notifications", "items": items})
+        return partial_response(request, {"kind": "storage#notifications", "items": items})
 
     def get_notification(self, request: Request, bucket: str, config: str) -> Response:
         """Return one notification configuration."""
         found = self._store.bucket(bucket).notification(config)
-        return json_response(found.resource(bucket, request.base_url))
+        return partial_response(request, found.resource(bucket, request.base_url))
 
     def delete_notification(self, _: Request, bucket: str, config: str) -> Response:
         """Remove a notification configuration."""
@@ -109,6 +109,6 @@ class BucketRoutes:
 
     def _change(self, request: Request, bucket: str, *, merge: bool) -> Response:
         when = Preconditions.from_query(request.query)
-        return json_response(
-            self._store.change_bucket(bucket, request.json(), when, merge=merge).resource(request.base_url)
+        return partial_response(
+            request, self._store.change_bucket(bucket, request.json(), when, merge=merge).resource(request.base_url)
         )

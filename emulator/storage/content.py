@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -38,6 +37,10 @@ class Data(Protocol):
         """Return the same bytes under an independent life, without reading them."""
         ...
 
+    def md5(self) -> str | None:
+        """Return the digest in base64, None where none is kept. The first call can take as long as reading it all."""
+        ...
+
     def discard(self) -> None:
         """Free the bytes; opened readers go on; safe to call twice."""
         ...
@@ -66,7 +69,11 @@ class Content:
     data: Data
     size: int
     crc32c: str
-    md5: str | None
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5, taken when it is first asked for: it costs more than all else that is done with the bytes."""
+        return self.data.md5()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +87,17 @@ class Checksums:
         """Raise StorageError 400 when the content is not what the client sent."""
         if self.crc32c is not None and self.crc32c != content.crc32c:
             raise bad_request(f'Provided CRC32C "{self.crc32c}" doesn\'t match calculated CRC32C "{content.crc32c}".')
-        if self.md5 is not None and content.md5 is not None and self.md5 != content.md5:
+        if self.md5 is not None and content.md5 not in {None, self.md5}:
             raise bad_request(f'Provided MD5 hash "{self.md5}" doesn\'t match calculated MD5 hash "{content.md5}".')
 
 
 class ContentWriter:
     """Writes to a sink while it counts and digests; use as a context manager, which discards unless finished."""
 
-    def __init__(self, sink: Sink, *, with_md5: bool = True) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.size = 0
         self._sink = sink
         self._crc32c = google_crc32c.Checksum()  # type: ignore[no-untyped-call]  # ships no types
-        self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -104,8 +110,6 @@ class ContentWriter:
         """Append a chunk."""
         self._sink.write(chunk)
         self._crc32c.update(chunk)  # type: ignore[no-untyped-call]  # ships no types
-        if self._md5 is not None:
-            self._md5.update(chunk)
         self.size += len(chunk)
 
     def write_all(self, chunks: Iterable[bytes]) -> None:
@@ -117,9 +121,8 @@ class ContentWriter:
         """End writing and return the content, which now belongs to the caller."""
         data = self._sink.finish()
         self._finished = True
-        md5 = None if self._md5 is None else _base64(self._md5.digest())
         crc32c = self._crc32c.digest()  # type: ignore[no-untyped-call]  # ships no types
-        return Content(data, self.size, _base64(crc32c), md5)
+        return Content(data, self.size, base64_of(crc32c))
 
     def discard(self) -> None:
         """Forget what was written, unless it was finished."""
@@ -127,5 +130,6 @@ class ContentWriter:
             self._sink.discard()
 
 
-def _base64(digest: bytes) -> str:
+def base64_of(digest: bytes) -> str:
+    """Return a digest as the JSON API and the headers write it."""
     return base64.b64encode(digest).decode("ascii")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from emulator.storage.content import CHUNK_BYTES, Data, Reader
+from emulator.storage.content import CHUNK_BYTES, Data, Reader, base64_of
 
 
 class FileReader:
@@ -35,10 +36,11 @@ class FileReader:
 
 
 class FileData:
-    """A finished file that belongs to one object."""
+    """A finished file that belongs to one object. Its digest is taken as it is written: later it may be gone."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, md5: str | None) -> None:
         self.path = path
+        self._md5 = md5
 
     def open(self) -> Reader:
         """Open the file."""
@@ -51,7 +53,11 @@ class FileData:
             os.link(self.path, other)
         except OSError:
             shutil.copyfile(self.path, other)
-        return FileData(other)
+        return FileData(other, self._md5)
+
+    def md5(self) -> str | None:
+        """Return the digest, if one was taken."""
+        return self._md5
 
     def discard(self) -> None:
         """Remove the file."""
@@ -61,12 +67,15 @@ class FileData:
 class FileSink:
     """Writes a new file, which becomes an object's when a record names it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, with_md5: bool) -> None:
         self._path = path
         self._file: BinaryIO = path.open("xb", buffering=0)
+        self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
 
     def write(self, chunk: bytes) -> None:
         """Append."""
+        if self._md5 is not None:
+            self._md5.update(chunk)
         rest = memoryview(chunk)
         while rest:
             rest = rest[self._file.write(rest) :]
@@ -74,7 +83,7 @@ class FileSink:
     def finish(self) -> Data:
         """Close the file and hand it over."""
         self._file.close()
-        return FileData(self._path)
+        return FileData(self._path, None if self._md5 is None else base64_of(self._md5.digest()))
 
     def discard(self) -> None:
         """Remove the file."""

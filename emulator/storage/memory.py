@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
-from emulator.storage.content import CHUNK_BYTES, Data, Reader
+from emulator.storage.content import CHUNK_BYTES, Data, Reader, base64_of
 
 
 class MemoryData:
     """Immutable chunks; a reader and a share of it are the same chunks."""
 
-    def __init__(self, chunks: tuple[bytes, ...]) -> None:
+    def __init__(self, chunks: tuple[bytes, ...], *, with_md5: bool) -> None:
         self._chunks = chunks
+        self._with_md5 = with_md5
+        self._md5: str | None = None
 
     def open(self) -> Reader:
         """Open for reading."""
@@ -20,6 +23,15 @@ class MemoryData:
     def share(self) -> Data:
         """Return itself: nothing is ever changed."""
         return self
+
+    def md5(self) -> str | None:
+        """Return the digest; two first calls at once both take it."""
+        if self._md5 is None and self._with_md5:
+            digest = hashlib.md5(usedforsecurity=False)
+            for chunk in self._chunks:
+                digest.update(chunk)
+            self._md5 = base64_of(digest.digest())
+        return self._md5
 
     def discard(self) -> None:
         """Do nothing: the garbage collector frees the chunks after their last reader."""
@@ -43,7 +55,8 @@ _LARGE_BYTES = CHUNK_BYTES // 32
 class MemorySink:
     """Collects small writes into chunks of about CHUNK_BYTES, and keeps large ones as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_md5: bool) -> None:
+        self._with_md5 = with_md5
         self._chunks: list[bytes] = []
         self._tail = bytearray()
 
@@ -61,7 +74,7 @@ class MemorySink:
         """End writing."""
         self._flush()
         chunks, self._chunks = tuple(self._chunks), []
-        return MemoryData(chunks)
+        return MemoryData(chunks, with_md5=self._with_md5)
 
     def discard(self) -> None:
         """Forget everything written."""

@@ -13,6 +13,7 @@ import msgspec
 
 from emulator.storage.content import CHUNK_BYTES
 from emulator.storage.errors import StorageError, bad_request
+from emulator.storage.partial import Fields
 from schemas.nesting import nests_too_deep
 
 MAX_JSON_BYTES = 8 << 20
@@ -101,25 +102,29 @@ class ChunkedBody:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is still percent-encoded; `query` holds the last value of each parameter, decoded."""
+    """One request. `path` is still percent-encoded; `query` holds the last value of each parameter, decoded.
+
+    `fields` is what the query wants of the JSON that answers it.
+    """
 
     method: str
     target: str
     path: str
     query: Mapping[str, str]
+    fields: Fields
     headers: Mapping[str, str]
     body: Body
     base_url: str
 
     @classmethod
     def parse(cls, method: str, target: str, headers: Mapping[str, str], body: Body, base_url: str) -> Request:
-        """Split the request target; StorageError 400 when its query is no UTF-8."""
+        """Split the request target; StorageError 400 when its query is no UTF-8, or its `fields` are none."""
         path, _, encoded = _ABSOLUTE.sub("", target, count=1).partition("?")
         try:
             query = dict(parse_qsl(encoded, keep_blank_values=True, errors="strict"))
         except ValueError as error:
             raise bad_request("The query is not valid UTF-8.") from error
-        return cls(method, target, path, query, headers, body, base_url)
+        return cls(method, target, path, query, Fields(query), headers, body, base_url)
 
     def bytes(self, limit: int = MAX_JSON_BYTES) -> bytes:
         """Return the whole body; StorageError 413 above `limit`."""
@@ -151,6 +156,11 @@ class Response:
 def json_response(resource: object, status: int = HTTPStatus.OK) -> Response:
     """Return a JSON response."""
     return Response(status, (("Content-Type", "application/json; charset=UTF-8"),), msgspec.json.encode(resource))
+
+
+def partial_response(request: Request, resource: Mapping[str, Any]) -> Response:
+    """Return a JSON response of what the request wants of a resource."""
+    return json_response(request.fields.of(resource))
 
 
 def error_response(error: StorageError) -> Response:

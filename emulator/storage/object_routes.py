@@ -9,7 +9,7 @@ from emulator.storage.bucket_routes import API
 from emulator.storage.errors import not_implemented
 from emulator.storage.listing import ListingQuery
 from emulator.storage.media import download
-from emulator.storage.messages import Request, Response, json_response
+from emulator.storage.messages import Request, Response, partial_response
 from emulator.storage.preconditions import Preconditions, optional_number
 from emulator.storage.records import ObjectRecord, patched_settings
 from emulator.storage.routing import Route
@@ -57,12 +57,13 @@ class ObjectRoutes:
         page = self._store.list(bucket, ListingQuery.from_query(request.query))
         listing: dict[str, object] = {"kind": "storage#objects"}
         if page.records:
-            listing["items"] = [record.resource(request.base_url) for record in page.records]
+            with_md5 = request.fields.wants("items", "md5Hash")
+            listing["items"] = [record.resource(request.base_url, with_md5=with_md5) for record in page.records]
         if page.prefixes:
             listing["prefixes"] = page.prefixes
         if page.next_token is not None:
             listing["nextPageToken"] = page.next_token
-        return json_response(listing)
+        return partial_response(request, listing)
 
     def get(self, request: Request, bucket: str, name: str) -> Response:
         """Return an object's resource, or its content with `alt=media`."""
@@ -70,7 +71,7 @@ class ObjectRoutes:
             return self.download(request, bucket, name)
         when = Preconditions.for_reading(request.query, request.headers)
         record = self._store.get(bucket, name, _generation(request), when)
-        return _resource(request, record)
+        return resource_response(request, record)
 
     def download(self, request: Request, bucket: str, name: str) -> Response:
         """Return an object's content."""
@@ -89,12 +90,12 @@ class ObjectRoutes:
             current = self._store.get(bucket, name, generation)
             settings = patched_settings(current.settings, body)
             record = self._store.update(bucket, name, settings, generation, when)
-        return _resource(request, record)
+        return resource_response(request, record)
 
     def update(self, request: Request, bucket: str, name: str) -> Response:
         """Replace all metadata that a client may set."""
         when = Preconditions.from_query(request.query)
-        return _resource(request, self._store.update(bucket, name, request.json(), _generation(request), when))
+        return resource_response(request, self._store.update(bucket, name, request.json(), _generation(request), when))
 
     def delete(self, request: Request, bucket: str, name: str) -> Response:
         """Delete an object."""
@@ -105,31 +106,32 @@ class ObjectRoutes:
         """Join up to 32 objects into one."""
         composition = operations.Composition.from_resource(bucket, name, request.json())
         when = Preconditions.from_query(request.query)
-        return _resource(request, operations.compose(self._store, composition, when))
+        return resource_response(request, operations.compose(self._store, composition, when))
 
     def copy(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
         """Copy an object in one call."""
-        return _resource(request, self._copy(request, bucket, name, to_bucket, to_name))
+        return resource_response(request, self._copy(request, bucket, name, to_bucket, to_name))
 
     def rewrite(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
         """Copy an object; the server is always done after one call and hands out no rewrite token."""
         record = self._copy(request, bucket, name, to_bucket, to_name)
         size = str(record.content.size)
-        return json_response(
+        return partial_response(
+            request,
             {
                 "kind": "storage#rewriteResponse",
                 "done": True,
                 "objectSize": size,
                 "totalBytesRewritten": size,
                 "resource": record.resource(request.base_url),
-            }
+            },
         )
 
     def move(self, request: Request, bucket: str, name: str, to_name: str) -> Response:
         """Rename an object within its bucket, in one step."""
         source = operations.source_of(bucket, name, request.query)
         when = Preconditions.from_query(request.query)
-        return _resource(request, operations.move(self._store, source, to_name, when))
+        return resource_response(request, operations.move(self._store, source, to_name, when))
 
     def _copy(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> ObjectRecord:
         source = operations.source_of(bucket, name, request.query)
@@ -141,5 +143,7 @@ def _generation(request: Request) -> int | None:
     return optional_number(request.query, "generation")
 
 
-def _resource(request: Request, record: ObjectRecord) -> Response:
-    return json_response(record.resource(request.base_url))
+def resource_response(request: Request, record: ObjectRecord) -> Response:
+    """Return what a request wants of an object's resource."""
+    with_md5 = request.fields.wants("md5Hash")
+    return partial_response(request, record.resource(request.base_url, with_md5=with_md5))

@@ -99,7 +99,7 @@ def _commit_copy(
 ) -> ObjectRecord:
     store.check_destination(*target, when)
     content = record.content
-    shared = Content(content.data.share(), content.size, content.crc32c, content.md5)
+    shared = Content(content.data.share(), content.size, content.crc32c)
     return store.commit(Draft(*target, shared, settings, record.component_count), when)
 
 

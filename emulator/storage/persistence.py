@@ -58,9 +58,9 @@ class FolderShelf:
             message = f"The folder {root} is in use by another storage server. Stop it, or name another folder."
             raise FolderError(message) from error
 
-    def open_sink(self) -> Sink:
+    def open_sink(self, *, with_md5: bool) -> Sink:
         """Return a sink that writes a new file."""
-        return FileSink(self._content / uuid.uuid4().hex)
+        return FileSink(self._content / uuid.uuid4().hex, with_md5=with_md5)
 
     def load(self) -> list[Bucket]:
         """Read everything back and remove what a killed process left behind; FolderError for a damaged file."""
@@ -136,8 +136,8 @@ class FolderShelf:
 
     def _record_from(self, fields: Mapping[str, Any]) -> ObjectRecord:
         content = fields["content"]
-        data = FileData(self._content / content["file"])
-        stored = Content(data, content["size"], content["crc32c"], content["md5"])
+        data = FileData(self._content / content["file"], content["md5"])
+        stored = Content(data, content["size"], content["crc32c"])
         return ObjectRecord(**{**fields, "content": stored})
 
 

@@ -53,7 +53,7 @@ class ObjectRecord:
         """What preconditions are compared with."""
         return Version(self.generation, self.metageneration, self.etag)
 
-    def resource(self, base_url: str) -> dict[str, Any]:
+    def resource(self, base_url: str, *, with_md5: bool = True) -> dict[str, Any]:
         """Return the JSON API's object resource; links start with `base_url`.
 
         Fields: https://cloud.google.com/storage/docs/json_api/v1/objects#resource
@@ -79,8 +79,8 @@ class ObjectRecord:
             "storageClass": "STANDARD",
             **self.settings,
         }
-        if self.content.md5 is not None:
-            fields["md5Hash"] = self.content.md5
+        if with_md5 and (md5 := self.content.md5) is not None:
+            fields["md5Hash"] = md5
         if self.component_count is not None:
             fields["componentCount"] = self.component_count
         return fields

@@ -14,7 +14,7 @@ from emulator.storage.records import ObjectRecord
 class Shelf(Protocol):
     """Saves what the store commits. The store calls it under its lock, before a change becomes visible."""
 
-    def open_sink(self) -> Sink:
+    def open_sink(self, *, with_md5: bool) -> Sink:
         """Return where the bytes of a new object go; called without the lock."""
         ...
 
@@ -54,9 +54,9 @@ class Shelf(Protocol):
 class MemoryShelf:
     """Keeps nothing: the store's own memory is all there is."""
 
-    def open_sink(self) -> Sink:
+    def open_sink(self, *, with_md5: bool) -> Sink:
         """Return a sink in memory."""
-        return MemorySink()
+        return MemorySink(with_md5=with_md5)
 
     def load(self) -> Iterable[Bucket]:
         """Return nothing: there was no earlier run."""

@@ -159,7 +159,7 @@ class Store:
 
     def writer(self, *, with_md5: bool = True) -> ContentWriter:
         """Return a writer for the content of a new object."""
-        return ContentWriter(self._shelf.open_sink(), with_md5=with_md5)
+        return ContentWriter(self._shelf.open_sink(with_md5=with_md5))
 
     def check_destination(self, bucket: str, name: str, when: Preconditions = ALWAYS) -> None:
         """Raise what `commit` would raise now, before bytes are sent; `commit` checks again."""

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from emulator.storage.bucket_routes import API
 from emulator.storage.content import Checksums
 from emulator.storage.errors import StorageError, bad_request
-from emulator.storage.messages import MAX_JSON_BYTES, Request, Response, json_object, json_response
+from emulator.storage.messages import MAX_JSON_BYTES, Request, Response, json_object
 from emulator.storage.multipart import MultipartReader, boundary_of
 from emulator.storage.names import check_object_name
+from emulator.storage.object_routes import resource_response
 from emulator.storage.preconditions import Preconditions
-from emulator.storage.records import ObjectRecord, settings_from
+from emulator.storage.records import settings_from
 from emulator.storage.routing import Route
 from emulator.storage.store import Draft, Store
 from emulator.storage.uploads import ContentRange, Session, Sessions, Upload
@@ -66,7 +67,7 @@ class UploadRoutes:
             record = session.finish(_hash_header(request))
         finally:
             self._sessions.put_away(session_id)
-        return _resource(request, record)
+        return resource_response(request, record)
 
     def cancel(self, request: Request, bucket: str) -> Response:  # noqa: ARG002 - named by the path
         """Forget a resumable upload."""
@@ -79,7 +80,7 @@ class UploadRoutes:
         with self._store.writer() as writer:
             writer.write_all(request.body.chunks())
             draft = Draft(bucket, upload.name, writer.finish(), upload.settings)
-        return _resource(request, self._store.commit(draft, upload.when, upload.expected))
+        return resource_response(request, self._store.commit(draft, upload.when, upload.expected))
 
     def _multipart(self, request: Request, bucket: str) -> Response:
         reader = MultipartReader(request.body.chunks(), boundary_of(request.headers.get("Content-Type", "")))
@@ -96,7 +97,7 @@ class UploadRoutes:
             if reader.next_part() is not None:
                 raise bad_request("The multipart body has more than two parts.")
             draft = Draft(bucket, upload.name, writer.finish(), upload.settings)
-        return _resource(request, self._store.commit(draft, upload.when, upload.expected))
+        return resource_response(request, self._store.commit(draft, upload.when, upload.expected))
 
     def _start(self, request: Request, bucket: str) -> Response:
         upload = _upload(request, bucket, request.json(), request.headers.get("X-Upload-Content-Type"))
@@ -153,7 +154,3 @@ def _session_id(request: Request) -> str:
     if not session_id:
         raise StorageError(HTTPStatus.BAD_REQUEST, "required", "Required parameter: upload_id")
     return session_id
-
-
-def _resource(request: Request, record: ObjectRecord) -> Response:
-    return json_response(record.resource(request.base_url))

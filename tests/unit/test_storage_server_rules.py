@@ -193,7 +193,7 @@ def test_memory_gives_back_any_range(chunks: list[bytes], first: int, second: in
 
 
 def _content(*chunks: bytes) -> Content:
-    with ContentWriter(MemorySink()) as writer:
+    with ContentWriter(MemorySink(with_md5=True)) as writer:
         writer.write_all(chunks)
         return writer.finish()
 

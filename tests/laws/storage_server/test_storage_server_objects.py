@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 from google.api_core import exceptions
 from google.cloud.storage import Bucket, Client
 
@@ -172,3 +173,23 @@ def test_a_batch_answers_each_call_for_itself(client: Client, bucket: Bucket) ->
     assert [response.status_code for response in batch._responses] == [204, 404, 204, 200]
     assert [found.name for found in client.list_blobs(bucket)] == ["c"]
     assert bucket.get_blob("c").metadata == {"seen": "jä"}
+
+
+def test_a_response_holds_the_fields_that_are_asked_for(
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
+) -> None:
+    path = f"/storage/v1/b/{bucket.name}/o"
+    sent = http.post(f"{server.url}/upload{path}?uploadType=media&name=a&fields=name,md5Hash", data=b"data")
+    assert sent.json() == {"name": "a", "md5Hash": "jXd/OF09/siBXSD3SWAm3A=="}
+    assert http.get(f"{server.url}{path}/a?fields=size").json() == {"size": "4"}
+    listed = http.get(f"{server.url}{path}?fields=items(name,crc32c),nextPageToken").json()
+    assert listed == {"items": [{"name": "a", "crc32c": "rth90Q=="}]}
+    assert http.get(f"{server.url}/storage/v1/b?fields=items/name").json() == {"items": [{"name": bucket.name}]}
+
+
+def test_an_upload_whose_fields_cannot_be_read_writes_nothing(
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
+) -> None:
+    path = f"/upload/storage/v1/b/{bucket.name}/o"
+    refused = http.post(f"{server.url}{path}?uploadType=media&name=a&fields=name(", data=b"data")
+    assert (refused.status_code, list(bucket.list_blobs())) == (400, [])
