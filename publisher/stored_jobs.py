@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from schemas.ranges import RangePlan
 from schemas.replays import ReplaySummary
 from worker.core.csv_fields import split_fields
 from worker.core.csv_records import RecordReader
-from worker.core.named_job import bucket_name, named_job, no_upload
+from worker.core.named_job import bucket_name, job_of, named_job
 from worker.core.naming import (
     MANIFEST,
     PLAN,
@@ -199,16 +200,14 @@ def job_of_upload(uri: str, info: ObjectInfo) -> str:
 
 def which_job(argument: str, settings: Settings) -> str:
     """Return the job that an argument means, as `named_job` reads it. Raises Unusable for what means none."""
+
+    def current(name: str) -> int | None:
+        with open_bucket(settings.uploads, settings) as uploads, suppress(ObjectNotFound, ValueError):
+            return uploads.info(name).generation
+        return None
+
     try:
         named = named_job(argument, results=settings.results, uploads=settings.uploads)
+        return job_of(named, settings.uploads, current)
     except InvalidInput as error:
         raise Unusable(error.reason) from None
-    if isinstance(named, str):
-        return named
-    if named.generation is not None:
-        return job_id(bucket_name(settings.uploads), named.name, named.generation)
-    with open_bucket(settings.uploads, settings) as uploads:
-        try:
-            return job_of_upload(settings.uploads, uploads.info(named.name))
-        except (ObjectNotFound, ValueError):
-            raise Unusable(no_upload(settings.uploads, named.name)) from None

@@ -8,14 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 from cloud.connect import open_objects, require_reachable
 from cloud.objects import CloudSetupError, ContentConflict, ObjectNotFound, Objects, TransientError
 from cloud.signatures import open_verifier
 from schemas.errors import InvalidInput
 from schemas.names import canonical_model
-from worker.core.named_job import NamedUpload, bucket_name, named_job, no_upload
-from worker.core.naming import job_id
+from worker.core.named_job import job_of, named_job
 from worker.csv_job import JobPlaces
 from worker.kernel_cache import KernelCache
 from worker.kernel_folder import default_folder
@@ -94,23 +94,17 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             signatures=open_verifier(settings.model_public_key),
         )
         rules = ReplayRules(threads=settings.threads or os.cpu_count() or 1, progress=_Teller())
-        job = _job_of(named, uploads)
+        job = job_of(named, uploads.uri, partial(_generation, uploads))
         summary = replay_job(job, options.version, JobPlaces(uploads, results, store), rules, model=model)
         show_replay(summary, results)
     return 0
 
 
-def _job_of(named: str | NamedUpload, uploads: Objects) -> str:
-    """Return the id of the job that was named, also by its upload. Raises InvalidInput for an upload that is gone."""
-    if isinstance(named, str):
-        return named
-    generation = named.generation
-    if generation is None:
-        try:
-            generation = uploads.info(named.name).generation
-        except ObjectNotFound:
-            raise InvalidInput("invalid_job", no_upload(uploads.uri, named.name)) from None
-    return job_id(bucket_name(uploads.uri), named.name, generation)
+def _generation(uploads: Objects, name: str) -> int | None:
+    try:
+        return uploads.info(name).generation
+    except ObjectNotFound:
+        return None
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.errors import InvalidInput
+from worker.core.naming import job_id
 
 _JOB = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}")
 _IN_JOBS = re.compile(r"jobs/([^/]+)(?:/.*)?")
@@ -46,12 +48,21 @@ def bucket_name(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[2]
 
 
-def no_upload(uploads: str, name: str) -> str:
-    """Return the sentence for an upload that is not in its bucket."""
-    return (
-        f"There is no upload {uploads.rstrip('/')}/{name} (any more). Name its job, or the upload with the #generation "
-        "that 'reviewmill publish csv' printed behind it, or upload it again."
-    )
+def job_of(named: str | NamedUpload, uploads: str, current: Callable[[str], int | None]) -> str:
+    """Return the id of the job that was named, also by its upload.
+
+    `current` is asked for the generation of an upload that was named without one, and returns None for an upload that
+    is gone. For such a one, raises InvalidInput("invalid_job").
+    """
+    if isinstance(named, str):
+        return named
+    generation = current(named.name) if named.generation is None else named.generation
+    if generation is None:
+        raise _invalid(
+            f"There is no upload {uploads.rstrip('/')}/{named.name} (any more). Name its job, or the upload with the "
+            "#generation that 'reviewmill publish csv' printed behind it, or upload it again."
+        )
+    return job_id(bucket_name(uploads), named.name, generation)
 
 
 def _in_results(name: str, results: str) -> str:
