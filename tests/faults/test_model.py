@@ -19,7 +19,6 @@ STEPS = 40
 _SETTINGS = settings(
     max_examples=RUNS,
     stateful_step_count=STEPS,
-    deadline=None,
     database=None,
     derandomize="REVIEWMILL_MODEL_RUNS" not in os.environ,
 )

@@ -60,14 +60,13 @@ def test_equal_arrays_give_equal_bytes_and_come_back() -> None:
     assert unpack(GOOD).labels == ("no", "yes")
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_are_refused_with_one_exception(data: bytes) -> None:
     with pytest.raises(InvalidModel):
         unpack(data)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(place=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_model_is_refused_or_still_a_model(place: int, value: int, cut: bool) -> None:
     damaged = GOOD[:place] if cut else GOOD[:place] + bytes([value]) + GOOD[place + 1 :]
@@ -78,7 +77,7 @@ def test_a_damaged_model_is_refused_or_still_a_model(place: int, value: int, cut
     assert model.score(["good"]).labels[0] in {"yes", "no"}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_any_content_of_a_member_is_refused_or_a_model(data: st.DataObject) -> None:
     """The archive is whole, so that the checks behind the checksum are reached."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.objects import MAX_PUT_BYTES
@@ -93,7 +93,6 @@ def test_a_line_reads_back_as_its_cells(cells: list[str]) -> None:
     st.integers(200, 700),
     st.booleans(),
 )
-@settings(deadline=None)
 def test_no_part_is_larger_than_allowed(texts: list[str], max_bytes: int, with_header: bool) -> None:
     builder = PartBuilder(spec(["text"], part_bytes=max_bytes), LABELS, with_header=with_header)
     taken = builder.add_batch(batch_of([row(number, text) for number, text in enumerate(texts, 1)]))
@@ -113,7 +112,6 @@ def test_a_part_ends_after_its_rows_good_and_bad() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1), st.integers(200, 700))
-@settings(deadline=None)
 def test_where_a_part_ends_does_not_depend_on_the_batches(sizes: list[int], max_bytes: int) -> None:
     rows = [row(number, "some text" * number) for number in range(1, sum(sizes) + 1)]
     one = PartBuilder(spec(["text"], chunk_rows=25, part_bytes=max_bytes), LABELS, with_header=True)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.faults import Fault, Faults
@@ -91,7 +91,6 @@ FAULTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=12), FAULTS)
 def test_nothing_is_lost_over_a_failing_topic(rows: list[tuple[str, bool]], plan: list[Fault]) -> None:
     lines = [{"text": text} | ({"id": f"id-{text}"} if named else {}) for text, named in rows]

@@ -34,7 +34,7 @@ def read_one_by_one(data: bytes, dialect: Dialect, range_bytes: int) -> tuple[li
     range_bytes=st.integers(1, 60),
     cut=st.integers(1, 40),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_ranges_start_where_rows_do(data: bytes, dialect: Dialect, range_bytes: int, cut: int) -> None:
     try:
         expected, header = read_one_by_one(data, dialect, range_bytes)
@@ -46,7 +46,7 @@ def test_ranges_start_where_rows_do(data: bytes, dialect: Dialect, range_bytes: 
 
 
 @given(data=JSON_LINES, range_bytes=st.integers(1, 60), cut=st.integers(1, 40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ranges_of_json_lines_start_where_rows_do(data: bytes, range_bytes: int, cut: int) -> None:
     dialect = Dialect(format="jsonl")
     expected, header = read_one_by_one(data, dialect, range_bytes)

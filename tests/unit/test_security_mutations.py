@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.push_tokens import PushVerifier
@@ -206,7 +206,7 @@ def one_case(door: Door, seed: int, number: int) -> None:
 @pytest.mark.filterwarnings("ignore")  # of NumPy and zipfile, about what was damaged
 @pytest.mark.parametrize("name", DOORS)
 @given(seed=st.integers(0, 2**64 - 1))
-@settings(max_examples=EXAMPLES // TOGETHER, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES // TOGETHER)
 def test_what_is_damaged_is_read_or_refused_with_the_one_error(name: str, seed: int) -> None:
     for number in range(TOGETHER):
         one_case(DOORS[name], seed, number)

@@ -37,7 +37,7 @@ def files(fitted: dict[str, Pipeline]) -> dict[str, bytes]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")  # of scikit-learn, about what was damaged
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.sampled_from(MODEL_NAMES), st.integers(0, 10**6), JSON, st.sampled_from(["replace", "remove", "move"]))
 def test_a_changed_schema_is_refused_or_scores(
     files: dict[str, bytes], name: str, place: int, value: object, way: str

@@ -131,7 +131,7 @@ def one_by_one(data: bytes, dialect: Dialect, output: Output) -> str:
     output=OUTPUTS,
     limits=st.tuples(st.integers(1, 30), st.integers(200, 5_000)),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_parts_are_the_same_bytes(
     kernel: Kernel, file: tuple[list[list[str]], Dialect, bool], output: Output, limits: tuple[int, int]
 ) -> None:

@@ -81,7 +81,7 @@ def check(kernel: Kernel, data: bytes, dialect: Dialect, piece: int | None = Non
 
 
 @given(data=st.one_of(BYTES, LINES, st.binary(max_size=80)), dialect=DIALECTS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_bytes_are_read_as_without_it(kernel: Kernel, data: bytes, dialect: Dialect) -> None:
     try:
         open_rows([data], dialect)

@@ -36,7 +36,6 @@ texts_at_once = st.lists(st.text(max_size=40), min_size=STRINGS_AT_ONCE, max_siz
 @pytest.mark.timeout(1800)
 @settings(
     max_examples=STRINGS // STRINGS_AT_ONCE,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

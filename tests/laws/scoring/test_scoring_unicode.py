@@ -32,7 +32,7 @@ def same(model: CompiledModel, vectorizer: TfidfVectorizer, texts: Sequence[str]
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=texts_of_any_kind, lowercase=st.booleans(), longest=st.integers(1, 3))
 def test_any_texts(
     with_classifier: MakePipeline, make_model: MakeModel, texts: list[str], lowercase: bool, longest: int

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.compiled_errors import InvalidModel
@@ -94,7 +94,6 @@ def test_a_false_size_is_found_out() -> None:
         read_schema(bytes(data))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255))
 def test_one_changed_byte_is_refused_or_harmless(place: int, value: int) -> None:
     data = bytearray(archive(SOUND))
@@ -103,7 +102,6 @@ def test_one_changed_byte_is_refused_or_harmless(place: int, value: int) -> None
         assert read_schema(bytes(data)) == {"a": 1}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_cut_archive_is_refused(length: int) -> None:
     data = archive(SOUND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidInput
@@ -55,7 +55,6 @@ def test_a_tie_drops_the_text_and_is_counted() -> None:
     assert cleaned.dropped == {CONTRADICTING: 2}
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_every_row_is_an_example_or_counted(rows: list[tuple[str, str]]) -> None:
     cleaned = distinct(examples(*rows))
@@ -68,7 +67,6 @@ def labelled(**counts: int) -> list[Example]:
     return [Example(f"{label} number {i}", label) for label, count in counts.items() for i in range(count)]
 
 
-@settings(deadline=None)
 @given(st.integers(MIN_PER_LABEL, 60), st.integers(MIN_PER_LABEL, 60), st.integers(0, 2**32 - 1))
 def test_a_quarter_of_each_label_is_held_out_and_nothing_is_on_both_sides(a: int, b: int, seed: int) -> None:
     rows = labelled(a=a, b=b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidInput
@@ -100,7 +100,6 @@ def test_unpaired_quotes_swallow_no_line_of_a_tsv() -> None:
     assert loaded.rows_read == len(lines)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text("ab\"' ,", min_size=1, max_size=8), st.sampled_from("01")), min_size=3, max_size=30))
 def test_each_line_of_a_tsv_is_read_or_counted(rows: list[tuple[str, str]]) -> None:
     data = "".join(f"{label}\t{text}\n" for text, label in rows).encode()
