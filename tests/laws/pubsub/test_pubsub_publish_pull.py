@@ -87,7 +87,7 @@ def test_a_waiting_pull_gets_the_message_that_is_published_meanwhile(cloud: Clou
 
 def test_an_empty_pull_ends_before_the_callers_deadline(cloud: Cloud) -> None:
     subscription = cloud.subscription(cloud.topic())
-    response = cloud.subscriber.pull(subscription=subscription, max_messages=1, timeout=1, retry=None)
+    response = cloud.subscriber.pull(subscription=subscription, max_messages=1, timeout=5, retry=None)
     assert list(response.received_messages) == []
 
 
