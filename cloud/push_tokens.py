@@ -15,7 +15,7 @@ from google.auth import exceptions, jwt
 from google.auth.transport.requests import Request
 
 from cloud.objects import TransientError
-from schemas.nesting import nests_too_deep
+from schemas.nesting import TOO_DEEP, nests_too_deep
 
 ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
 """Both forms are in use (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token)."""
@@ -106,6 +106,8 @@ def fetch_keys_from(url: str) -> Callable[[], Keys]:
     def fetch() -> Keys:
         try:
             response = Request()(url, timeout=_FETCH_TIMEOUT_S)
+            if nests_too_deep(response.data):
+                raise ValueError(TOO_DEEP)
             keys = json.loads(response.data)
         except (exceptions.GoogleAuthError, ValueError) as error:
             raise TransientError(f"the keys at {url} could not be read ({type(error).__name__})") from error

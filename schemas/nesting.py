@@ -7,15 +7,18 @@ there runs the finalizers of whatever it finds, of other work too, and each of t
 from __future__ import annotations
 
 import re
-from itertools import accumulate
 
 MAX_DEPTH = 100
 """How many lists and objects may stand in one another in JSON that we read, the outermost counted."""
 
-TOO_DEEP = "The JSON is nested too deeply. Send a flat object."
+TOO_DEEP = f"The JSON is nested too deeply. Nest at most {MAX_DEPTH} lists and objects in one another."
 
-_NO_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
-"""A string, to the end of the document where it is not closed, or what stands between strings and brackets."""
+_STRING = rb'"(?:[^"\\]++|\\.)*+"?'
+"""To the end of the document where it is not closed."""
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_WINDOW = re.compile(rb"(?:" + _STRING + rb'|[^"]{1,1024}+){1,256}+', re.DOTALL)
+"""So much is looked at in one step: what is taken apart at once of a document needs many times its memory."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -26,5 +29,10 @@ def nests_too_deep(data: bytes) -> bool:
     """
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
-    depths = accumulate(map(_STEP.__getitem__, _NO_BRACKET.sub(b"", data)))
-    return any(map(MAX_DEPTH.__lt__, depths))
+    depth = 0
+    for window in _WINDOW.finditer(data):
+        for bracket in _STRINGS.sub(b"", window[0]).translate(None, _NO_BRACKETS):
+            depth += _STEP[bracket]
+            if depth > MAX_DEPTH:
+                return True
+    return False

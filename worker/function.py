@@ -38,7 +38,7 @@ def protect_current_app() -> None:
     """
     if flask.has_app_context():
         called_by_events = flask.current_app.name in {"score_message", "score_upload"}
-        protect(flask.current_app, _push_refusal if called_by_events else lambda _request: None)
+        protect(flask.current_app, _push_refusal if called_by_events else None)
 
 
 def _push_refusal(request: flask.Request) -> str | None:

@@ -45,10 +45,11 @@ class NotStored(Exception):  # noqa: N818 - a fact that the platform turns into 
     """The outcome of an event is not durable yet: it must be delivered again."""
 
 
-def protect(app: flask.Flask, refusal: Callable[[flask.Request], str | None]) -> None:
+def protect(app: flask.Flask, refusal: Callable[[flask.Request], str | None] | None) -> None:
     """Put the limits around an application of functions-framework, before its first request.
 
-    `refusal` is asked before the body is read as an event; it returns why the caller is refused, or None.
+    `refusal` is asked before the body is read as an event; it returns why the caller is refused, or None. There is none
+    for a function that reads its requests itself.
     """
     # Until the settings are read: the last resort of `logging` would print exceptions with their messages.
     configure_logging("INFO")
@@ -58,8 +59,9 @@ def protect(app: flask.Flask, refusal: Callable[[flask.Request], str | None]) ->
 
     @app.before_request
     def _check() -> flask.Response | None:
-        reason = refusal(flask.request)
-        if reason is not None:
+        if refusal is None:
+            return None
+        if (reason := refusal(flask.request)) is not None:
             return _refusal(401, "unauthenticated", reason)
         return _refusal(400, "nested_too_deep", TOO_DEEP) if nests_too_deep(flask.request.get_data()) else None
 

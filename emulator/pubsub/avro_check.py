@@ -150,7 +150,7 @@ class _BinaryCheck:
             case Map(values):
                 self._check_blocks(lambda: self._check_pair(values))
             case Union(branches):
-                self.check(branches[self._index(len(branches))])
+                self._check_kind(branches[self._index(len(branches))])
 
     def _check_definition(self, definition: Definition) -> None:
         match definition:

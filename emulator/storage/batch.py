@@ -10,7 +10,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from http import HTTPStatus
 
-from emulator.storage.errors import bad_request
+from emulator.storage.errors import StorageError, bad_request
 from emulator.storage.messages import Request, Response, SizedBody, error_response
 from emulator.storage.multipart import MultipartReader, boundary_of
 from emulator.storage.routing import Route, Router
@@ -39,11 +39,13 @@ class BatchRoutes:
         return Response(HTTPStatus.OK, (("Content-Type", f"multipart/mixed; boundary={_BOUNDARY}"),), body)
 
     def _answer(self, outer: Request, headers: dict[str, str], content: bytes) -> bytes:
-        inner = _inner_request(outer, content)
-        if "alt=media" in inner.target or inner.path.startswith(("/upload", "/download", "/batch")):
-            response = error_response(bad_request("Uploads, downloads and batches are not allowed in a batch."))
-        else:
+        try:
+            inner = _inner_request(outer, content)
+            if "alt=media" in inner.target or inner.path.startswith(("/upload", "/download", "/batch")):
+                raise bad_request("Uploads, downloads and batches are not allowed in a batch.")
             response = self._router.dispatch(inner)
+        except StorageError as error:
+            response = error_response(error)
         content_id = headers.get("content-id", "").strip("<>")
         lines = [f"--{_BOUNDARY}", "Content-Type: application/http"]
         if content_id:

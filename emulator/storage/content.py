@@ -72,7 +72,7 @@ class Content:
 
     @property
     def md5(self) -> str | None:
-        """The MD5, taken when it is first asked for: it costs more than all else that is done with the bytes."""
+        """The MD5, in memory taken when first asked for: it costs more than all else that is done with the bytes."""
         return self.data.md5()
 
 

@@ -123,7 +123,7 @@ class ObjectRoutes:
                 "done": True,
                 "objectSize": size,
                 "totalBytesRewritten": size,
-                "resource": record.resource(request.base_url),
+                "resource": record.resource(request.base_url, with_md5=request.fields.wants("resource", "md5Hash")),
             },
         )
 

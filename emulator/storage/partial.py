@@ -17,6 +17,7 @@ _Path: TypeAlias = tuple[str, ...]
 _PIECE = re.compile(r"[^,/()]+|[,/()]")
 _MARKS = frozenset(",/()")
 _MAX_NAMES = 20
+_MAX_PATHS = 100
 
 
 class Fields:
@@ -41,15 +42,17 @@ def _picked(paths: Sequence[_Path], value: Any) -> Any:  # noqa: ANN401 - a JSON
         return value
     if isinstance(value, list):
         return [_picked(paths, item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
     inside = {name: [path[1:] for path in paths if path[0] in {name, "*"}] for name in value}
-    return {name: _picked(inner, value[name]) for name, inner in inside.items() if inner}
+    return {
+        name: _picked(inner, value[name])
+        for name, inner in inside.items()
+        if () in inner or (inner and isinstance(value[name], list | Mapping))
+    }
 
 
 def _paths(text: str) -> list[_Path]:
     """Return what `a,b/c,d(e,f)` names: a, b/c, d/e, d/f. Raises StorageError 400."""
-    refused = bad_request(f"Invalid field selection {text}")
+    error = bad_request(f"Invalid field selection {text}")  # raised below where it is one
     paths: list[_Path] = []
     around: list[_Path] = [()]
     path: _Path = ()
@@ -57,7 +60,7 @@ def _paths(text: str) -> list[_Path]:
     for piece in [*_PIECE.findall(text), ","]:
         if name_is_next:
             if piece in _MARKS or len(path) == _MAX_NAMES:
-                raise refused
+                raise error
             path, name_is_next = (*path, piece), False
         elif piece in {"/", "("} and path:
             around += [path] if piece == "(" else []
@@ -69,7 +72,7 @@ def _paths(text: str) -> list[_Path]:
             else:  # nothing but a comma or another parenthesis can follow
                 path, around = (), around[:-1]
         else:
-            raise refused
-    if len(around) > 1:
-        raise refused
+            raise error
+    if len(around) > 1 or len(paths) > _MAX_PATHS:
+        raise error
     return paths

@@ -173,18 +173,25 @@ class Store:
 
         StorageError: 400 for a checksum or name, 404 for the bucket, 412.
         """
+        content = draft.content
+        try:
+            check_object_name(draft.name)
+            if expected is not None:
+                expected.verify(content)
+            if self._is_announced(draft.bucket):
+                content.data.md5()  # taken here: under the lock all other requests would wait for it
+        except BaseException:
+            content.data.discard()
+            raise
         with self._lock:
             try:
-                check_object_name(draft.name)
-                if expected is not None:
-                    expected.verify(draft.content)
                 home = self._bucket(draft.bucket)
                 old = home.objects.get(draft.name)
                 when.check_write(old.version if old else None)
                 record = self._record(draft)
                 self._shelf.save_object(record)
             except BaseException:
-                draft.content.data.discard()
+                content.data.discard()
                 raise
             home.put(record)
             self._emit(Change(FINALIZE, record, record.updated, overwrote=old.generation if old else None))
@@ -229,6 +236,11 @@ class Store:
         """Hold the lock over several calls, so that no other request comes between."""
         with self._lock:
             yield
+
+    def _is_announced(self, bucket: str) -> bool:
+        """Say whether the objects of a bucket are described to whoever is notified of them."""
+        home = self._buckets.get(bucket)
+        return self._announce is not None and home is not None and bool(home.notifications)
 
     # Inside the lock
 

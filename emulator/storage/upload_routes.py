@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from emulator.storage.bucket_routes import API
 from emulator.storage.content import Checksums
@@ -102,7 +102,9 @@ class UploadRoutes:
     def _start(self, request: Request, bucket: str) -> Response:
         upload = _upload(request, bucket, request.json(), request.headers.get("X-Upload-Content-Type"))
         session_id = self._sessions.start(upload)
-        path = f"/upload{API}/b/{quote(bucket)}/o?uploadType=resumable&upload_id={session_id}"
+        query = {"uploadType": "resumable", "upload_id": session_id}
+        query |= {name: value for name, value in request.query.items() if name == "fields"}
+        path = f"/upload{API}/b/{quote(bucket)}/o?{urlencode(query)}"
         return Response(HTTPStatus.OK, (("Location", request.base_url + path), ("X-GUploader-UploadID", session_id)))
 
 

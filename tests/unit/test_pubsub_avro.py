@@ -129,3 +129,13 @@ def test_any_bytes_fit_or_raise_the_one_error(data: bytes) -> None:
 def test_any_text_is_a_schema_or_raises_the_one_error(text: str) -> None:
     with pytest.raises(AvroError):
         parse_schema(text)
+
+
+def test_both_encodings_take_values_of_the_same_depth() -> None:
+    fields = [{"name": "next", "type": ["null", "R"]}]
+    linked = parse_schema(json.dumps({"type": "record", "name": "R", "fields": fields}))
+    value: dict[str, Any] = {"next": None}
+    for _ in range(49):
+        value = {"next": {"R": value}}
+    check_json(linked, json.dumps(value).encode())
+    check_binary(linked, b"\x02" * 49 + b"\x00")

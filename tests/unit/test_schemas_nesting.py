@@ -6,6 +6,7 @@ import base64
 import gc
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from emulator.storage.messages import json_object
 from schemas.codec import decode_object
 from schemas.errors import InvalidInput
 from schemas.events import decode_push
-from schemas.nesting import MAX_DEPTH, nests_too_deep
+from schemas.nesting import MAX_DEPTH, TOO_DEEP, nests_too_deep
 from schemas.requests import decode_review
 from worker.core.compiled_errors import InvalidModel
 from worker.core.compiled_layout import read_layout
@@ -76,7 +77,7 @@ def verified(data: bytes) -> None:
     part = base64.urlsafe_b64encode(data).decode()
     assert verifier.refusal(f"Bearer {part}.e30.YQ") == "The token is nested too deeply."
     assert verifier.refusal(f"Bearer e30.{part}.YQ") == "The token is nested too deeply."
-    raise InvalidInput("nested_too_deep", "")
+    raise InvalidInput("nested_too_deep", TOO_DEEP)
 
 
 def model(data: bytes) -> object:
@@ -87,8 +88,8 @@ def model(data: bytes) -> object:
 
 
 def binary(data: bytes) -> None:
-    """Check as many records in one another as the JSON has brackets."""
-    check_binary(LIST_OF_ITSELF, b"\x02" * data.count(b"["))
+    """Check as many records in one another as the JSON has lists and objects."""
+    check_binary(LIST_OF_ITSELF, b"\x02" * (data.count(b"[") + data.count(b"{")))
 
 
 DECODERS: dict[str, Callable[[bytes], object]] = {
@@ -134,9 +135,9 @@ def collecting() -> Iterator[None]:
 @pytest.mark.parametrize("start", ["[", '{"a":', '[{"a":'])
 @pytest.mark.parametrize("name", DECODERS)
 def test_deep_json_is_refused_where_finalizers_can_run(name: str, start: str) -> None:
-    # For tokens not over their limit of length; everywhere more than the interpreter's recursion limit.
-    data = start.encode() * (5_000 // len(start))
-    with collecting(), pytest.raises(REFUSALS):
+    # Under the limits of length of tokens and settings; everywhere more than the interpreter's recursion limit.
+    data = start.encode() * (4_000 // len(start))
+    with collecting(), pytest.raises(REFUSALS, match=r"nested too deeply|in one another"):
         DECODERS[name](data)
 
 
@@ -149,3 +150,20 @@ def test_what_is_just_not_too_deep_leaves_stack_for_finalizers(name: str) -> Non
     assert not nests_too_deep(data)
     with collecting(), suppress(*REFUSALS, AssertionError):
         DECODERS[name](data)
+
+
+def test_a_document_of_many_windows_is_read_to_its_end() -> None:
+    wide = b'{"t": "\\"[[", "n": [1, 2]}, ' * 20_000
+    assert not nests_too_deep(b"[" + wide + b"1]")
+    assert nests_too_deep(b"[" + wide + b"[" * (MAX_DEPTH - 1) + b"[")
+    assert not nests_too_deep(b"[" + wide + b"[" * (MAX_DEPTH - 1))
+
+
+def test_looking_takes_little_memory() -> None:
+    data = b'{"x": [' + b"[]," * 1_000_000 + b"1]}"
+    tracemalloc.start()
+    try:
+        assert not nests_too_deep(data)
+        assert tracemalloc.get_traced_memory()[1] < len(data)
+    finally:
+        tracemalloc.stop()

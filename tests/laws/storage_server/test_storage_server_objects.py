@@ -193,3 +193,25 @@ def test_an_upload_whose_fields_cannot_be_read_writes_nothing(
     path = f"/upload/storage/v1/b/{bucket.name}/o"
     refused = http.post(f"{server.url}{path}?uploadType=media&name=a&fields=name(", data=b"data")
     assert (refused.status_code, list(bucket.list_blobs())) == (400, [])
+
+
+def test_a_resumable_upload_is_answered_with_the_fields_that_its_start_named(
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
+) -> None:
+    path = f"/upload/storage/v1/b/{bucket.name}/o"
+    begun = http.post(f"{server.url}{path}?uploadType=resumable&name=a&fields=name,size")
+    assert http.put(begun.headers["Location"], data=b"data").json() == {"name": "a", "size": "4"}
+
+
+def test_a_call_of_a_batch_that_cannot_be_read_stops_no_other(
+    server: EmbeddedStorage, bucket: Bucket, http: requests.Session
+) -> None:
+    bucket.blob("a").upload_from_string(b"data")
+    path = f"/storage/v1/b/{bucket.name}/o/a"
+    calls = (f"GET {path}?fields=name( HTTP/1.1", f"DELETE {path} HTTP/1.1")
+    body = "".join(f"--x\r\nContent-Type: application/http\r\n\r\n{call}\r\n\r\n\r\n" for call in calls) + "--x--"
+    answer = http.post(f"{server.url}/batch", data=body, headers={"Content-Type": "multipart/mixed; boundary=x"})
+    assert [line for line in answer.text.splitlines() if line.startswith("HTTP/")] == [
+        "HTTP/1.1 400 Bad Request",
+        "HTTP/1.1 204 No Content",
+    ]
