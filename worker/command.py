@@ -78,8 +78,12 @@ def _run(settings: Settings, opener: connect.Opener, isolated: Sequence[str]) ->
             thread.start()
         _log.info("ready: pulling from %s", " and ".join(pull.name for pull in parts.pull_workers))
         # In slices: a signal that arrives just before a wait runs its handler only after it.
+        looked = time.monotonic()
         while not stop.wait(_LOOK_EVERY_S):
-            _look_after(parts.pull_workers, parts.guard, settings.watchdog_s)
+            due, looked = looked + _LOOK_EVERY_S, time.monotonic()
+            # While the whole process was paused, as a frozen container is, nothing could move: it gets until next time.
+            if looked < due + _LOOK_EVERY_S:
+                _look_after(parts.pull_workers, parts.guard, settings.watchdog_s)
         done = _drain(threads) and not any(pull.abandoned for pull in parts.pull_workers)
         for reason in parts.guard.reasons:
             print(f"reviewmill worker: {reason}", file=sys.stderr)

@@ -1,10 +1,11 @@
 """Works on one CSV job as a process of its own: one_job.py UPLOADS RESULTS OBJECT GENERATION CHUNK_ROWS.
 
-Prints the state and the peak memory of the process in MB.
+Prints the state, the peak memory of the process, and that of the largest process that it started, in MB.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from pathlib import Path
@@ -24,9 +25,10 @@ def main() -> None:
         publish_completion=lambda _: None,
         clock=time.monotonic,
     )
-    # Not `getrusage`: its peak counts the process that this one was forked from.
+    # Not `getrusage`: its peak counts the process that this one was forked from. Those of this one's are small by it.
     (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
-    sys.stdout.write(f"{manifest.state} {int(peak) / 1000}\n")
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    sys.stdout.write(f"{manifest.state} {int(peak) / 1000} {started / 1000}\n")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         folders = Folders(tmp_path / str(size_mb) / "uploads", tmp_path / str(size_mb) / "results")
         row = b"word " * 200 + b"\n"
         info = folders.upload(b"text\n" + row * (size_mb * 1_000_000 // len(row)))
-        state, peak = folders.finish(folders.start(info, chunk_rows=20_000)).split()
+        state, peak, _ = folders.finish(folders.start(info, chunk_rows=20_000)).split()
         assert state == "done"
         peaks_mb.append(float(peak))
     # Holding the file, or its results, would cost 72 MB and more.

@@ -60,7 +60,7 @@ def test_hours_that_are_over_for_an_hour_are_sealed(
 
 
 def test_the_current_hour_is_never_sealed(local_cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
-    now, last = hour(timedelta()), hour(timedelta(hours=1))
+    now, last = hour(-timedelta(minutes=5)), hour(timedelta(hours=1))  # an hour that does not end while this runs
     commit(local_cloud, now, "a")
     commit(local_cloud, last, "b")
     assert compact(["--until", "2999-01-01"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import time
 
@@ -158,6 +159,21 @@ def test_the_watchdog_ends_a_worker_whose_work_hangs(stream: Stream) -> None:
     second = stream.start_worker()
     stream.wait_until_verified(receipt)
     assert second.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_paused_process_is_not_taken_for_one_that_hangs(stream: Stream) -> None:
+    worker = stream.start_worker(REVIEWMILL_WATCHDOG_S="2")
+    worker.wait_until_ready()
+    for _ in range(2):
+        worker.process.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        worker.process.send_signal(signal.SIGCONT)
+        time.sleep(3)
+    assert worker.process.poll() is None, worker.log()
+    stream.wait_until_verified(stream.publish(100))
+    assert worker.stop() == 0
 
 
 @pytest.mark.slow

@@ -128,12 +128,12 @@ def test_a_slow_connection_passes_all_bytes(proxy: FaultProxy) -> None:
 
 def strike(proxy: FaultProxy, fault: Kind) -> None:
     if fault == "stall":
-        proxy.stall(0.5)
+        proxy.stall(2)
     elif fault == "slow":
-        proxy.slow(20_000, 0.5)
+        proxy.slow(20_000, 2)
     else:
         if fault == "refuse":
-            proxy.refuse(0.3)
+            proxy.refuse(2)
         proxy.reset()  # before a refusal too, so that a new connection is needed
 
 

@@ -118,10 +118,14 @@ class Cloud:
         messages = [types.PubsubMessage(data=one, attributes=attributes, ordering_key=ordering_key) for one in data]
         return list(self.publisher.publish(topic=topic, messages=messages, timeout=PATIENCE_S).message_ids)
 
-    def pull_ready(self, subscription: str, limit: int = 100) -> list[types.ReceivedMessage]:
+    def pull_ready(
+        self, subscription: str, limit: int = 100, timeout_s: float = _QUIET_S
+    ) -> list[types.ReceivedMessage]:
         """Return what is ready, waiting a moment for it: possibly nothing."""
         try:
-            response = self.subscriber.pull(subscription=subscription, max_messages=limit, timeout=_QUIET_S, retry=None)
+            response = self.subscriber.pull(
+                subscription=subscription, max_messages=limit, timeout=timeout_s, retry=None
+            )
         except exceptions.DeadlineExceeded:  # a busy server may answer too late
             return []
         return list(response.received_messages)

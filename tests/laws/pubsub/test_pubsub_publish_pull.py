@@ -172,7 +172,8 @@ def test_publishers_and_pullers_at_once_lose_and_double_nothing(cloud: Cloud) ->
     def pull() -> None:
         deadline = time.monotonic() + PATIENCE_S
         while len(received) < 2000 and time.monotonic() < deadline:
-            batch = cloud.pull_ready(subscription, limit=200)
+            # Long enough to be answered: what is lost with an answer is leased for minutes.
+            batch = cloud.pull_ready(subscription, limit=200, timeout_s=5)
             if batch:
                 cloud.acknowledge(subscription, batch)
                 received.extend(one.message.message_id for one in batch)

@@ -365,7 +365,7 @@ def test_an_idle_worker_stands_still_in_nothing() -> None:
     with running(Queue(), everything) as worker:
         for _ in range(20):
             threading.Event().wait(0.1)
-            assert max(worker.still().values()) < 1, worker.still()
+            wait_until(lambda: max(worker.still().values()) < 1)
 
 
 def test_a_backlog_of_which_everything_is_given_back_is_seen() -> None:
