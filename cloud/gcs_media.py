@@ -26,7 +26,6 @@ from cloud.objects import ObjectInfo
 PIECE_BYTES = 128 * 1024
 """Below 256 KiB, from where on the worker's allocator takes fresh memory for every piece."""
 
-
 OBJECT_FIELDS = "name,generation,size,crc32c,contentType,contentEncoding,metadata,updated"
 """What of an object's resource is asked for: all that `object_info` reads."""
 

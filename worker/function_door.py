@@ -57,10 +57,11 @@ def protect(app: flask.Flask, refusal: Callable[[flask.Request], str | None] | N
     app.register_error_handler(Exception, _answer)
     app.register_error_handler(500, _answer)
 
+    if refusal is None:
+        return
+
     @app.before_request
     def _check() -> flask.Response | None:
-        if refusal is None:
-            return None
         if (reason := refusal(flask.request)) is not None:
             return _refusal(401, "unauthenticated", reason)
         return _refusal(400, "nested_too_deep", TOO_DEEP) if nests_too_deep(flask.request.get_data()) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,32 +173,26 @@ class Store:
 
         StorageError: 400 for a checksum or name, 404 for the bucket, 412.
         """
-        content = draft.content
-        try:
+        with ExitStack() as unless_stored:
+            unless_stored.callback(draft.content.data.discard)
             check_object_name(draft.name)
             if expected is not None:
-                expected.verify(content)
+                expected.verify(draft.content)
             if self._is_announced(draft.bucket):
-                content.data.md5()  # taken here: under the lock all other requests would wait for it
-        except BaseException:
-            content.data.discard()
-            raise
-        with self._lock:
-            try:
+                draft.content.data.md5()  # taken here: under the lock all other requests would wait for it
+            with self._lock:
                 home = self._bucket(draft.bucket)
                 old = home.objects.get(draft.name)
                 when.check_write(old.version if old else None)
                 record = self._record(draft)
                 self._shelf.save_object(record)
-            except BaseException:
-                content.data.discard()
-                raise
-            home.put(record)
-            self._emit(Change(FINALIZE, record, record.updated, overwrote=old.generation if old else None))
-            if old is not None:
-                old.content.data.discard()
-                self._emit(Change(DELETE, old, record.updated, overwritten_by=record.generation))
-            return record
+                unless_stored.pop_all()
+                home.put(record)
+                self._emit(Change(FINALIZE, record, record.updated, overwrote=old.generation if old else None))
+                if old is not None:
+                    old.content.data.discard()
+                    self._emit(Change(DELETE, old, record.updated, overwritten_by=record.generation))
+                return record
 
     def update(
         self, bucket: str, name: str, settings: Settings, generation: int | None, when: Preconditions

@@ -25,7 +25,8 @@ def main() -> None:
         publish_completion=lambda _: None,
         clock=time.monotonic,
     )
-    # Not `getrusage`: its peak counts the process that this one was forked from. Those of this one's are small by it.
+    # Not `getrusage`: its peak counts the process that this one was forked from. Of what this one starts that is right:
+    # this one is small.
     (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
     started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     sys.stdout.write(f"{manifest.state} {int(peak) / 1000} {started / 1000}\n")
